@@ -1,0 +1,13 @@
+select
+    adjustment_id,
+    subscriber_id,
+    at,
+    kind,
+    amount_cny,
+    reason_code,
+    product_id,
+    complaint_id,
+    offer_id,
+    staff_id,
+    dt as visible_from
+from {{ source('billing', 'billing_adjustments') }}

@@ -1,0 +1,23 @@
+select
+    subscriber_id,
+    month,
+    invoice_id,
+    plan_id,
+    plan_fee_cny,
+    voice_overage_cny,
+    data_overage_cny,
+    sms_overage_cny,
+    roaming_cny,
+    vas_cny,
+    device_instalment_cny,
+    discount_cny,
+    adjustment_cny,
+    other_cny,
+    total_cny,
+    voice_minutes,
+    data_mb,
+    sms_count,
+    issued_on,
+    due_on,
+    dt as visible_from
+from {{ source('billing', 'billing_invoices') }}

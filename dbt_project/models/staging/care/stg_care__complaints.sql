@@ -1,0 +1,15 @@
+select
+    complaint_id,
+    step,
+    at,
+    subscriber_id,
+    due_at,
+    category,
+    cause_class,
+    severity,
+    product_id,
+    staff_id,
+    channel_id,
+    satisfaction,
+    dt as visible_from
+from {{ source('care', 'care_complaints') }}

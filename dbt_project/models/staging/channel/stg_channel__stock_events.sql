@@ -1,0 +1,12 @@
+select
+    event_id,
+    channel_id,
+    agent_id,
+    item_kind,
+    iccid_token,
+    imei_token,
+    tac,
+    event,
+    at,
+    dt as visible_from
+from {{ source('channel', 'channel_stock_events') }}

@@ -1,0 +1,10 @@
+select
+    churn_event_id,
+    subscriber_id,
+    at,
+    kind,
+    stated_cause,
+    competitor,
+    channel_id,
+    dt as visible_from
+from {{ source('churn', 'churn_events') }}

@@ -1,0 +1,21 @@
+select
+    customer_id,
+    name_is_placeholder,
+    id_type,
+    id_number_token,
+    id_number_is_valid,
+    birth_year,
+    gender,
+    has_address,
+    org_class,
+    vip_level,
+    interests,
+    occupation,
+    income_band,
+    points_balance,
+    contact_phone_token,
+    real_name_status,
+    credit_level,
+    preferred_channel,
+    dt as visible_from
+from {{ source('crm', 'crm_customers') }}

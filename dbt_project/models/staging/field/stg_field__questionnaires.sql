@@ -1,0 +1,11 @@
+select
+    work_order_id,
+    questionnaire_code,
+    question_code,
+    subscriber_id,
+    contact_id,
+    staff_id,
+    answer_code,
+    at,
+    dt as visible_from
+from {{ source('field', 'field_questionnaires') }}
