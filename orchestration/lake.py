@@ -45,7 +45,7 @@ class Lake:
         return self.root / "quarantine" / feed / f"dt={dt}" / "part.parquet"
 
     def receipt(self, feed: str, dt: date) -> Path:
-        return self.root / "receipts" / feed / f"dt={dt}" / "part.parquet"
+        return self.root / "receipts" / f"feed={feed}" / f"dt={dt}" / "part.parquet"
 
     def vault(self, feed: str, dt: date) -> Path:
         return self.home / "vault" / feed / f"dt={dt}" / "part.parquet"

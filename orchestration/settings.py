@@ -43,6 +43,9 @@ class Settings(BaseSettings):
         default=None,
         description="Root of the token key and the vault key; a development key is made without it.",
     )
+    settle_seconds: int = Field(
+        default=60, ge=0, description="A landing file younger than this may still be growing."
+    )
     dbt_target: str = Field(default="duckdb", description="The dbt target of `profiles.yml`.")
     memory_limit: str = Field(default="4GB", description="DuckDB's memory limit.")
     threads: int = Field(default=os.cpu_count() or 2, ge=1, description="DuckDB's and dbt's threads.")

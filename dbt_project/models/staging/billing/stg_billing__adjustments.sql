@@ -1,7 +1,7 @@
 select
     adjustment_id,
     subscriber_id,
-    at,
+    delivered.at as occurred_at,
     kind,
     amount_cny,
     reason_code,
@@ -10,4 +10,4 @@ select
     offer_id,
     staff_id,
     dt as visible_from
-from {{ source('billing', 'billing_adjustments') }}
+from {{ source('billing', 'billing_adjustments') }} as delivered

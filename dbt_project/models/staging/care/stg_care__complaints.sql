@@ -1,7 +1,7 @@
 select
     complaint_id,
     step,
-    at,
+    delivered.at as occurred_at,
     subscriber_id,
     due_at,
     category,
@@ -12,4 +12,4 @@ select
     channel_id,
     satisfaction,
     dt as visible_from
-from {{ source('care', 'care_complaints') }}
+from {{ source('care', 'care_complaints') }} as delivered

@@ -7,6 +7,6 @@ select
     imei_token,
     tac,
     event,
-    at,
+    delivered.at as occurred_at,
     dt as visible_from
-from {{ source('channel', 'channel_stock_events') }}
+from {{ source('channel', 'channel_stock_events') }} as delivered

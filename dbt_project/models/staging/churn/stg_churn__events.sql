@@ -1,10 +1,10 @@
 select
     churn_event_id,
     subscriber_id,
-    at,
+    delivered.at as occurred_at,
     kind,
     stated_cause,
     competitor,
     channel_id,
     dt as visible_from
-from {{ source('churn', 'churn_events') }}
+from {{ source('churn', 'churn_events') }} as delivered

@@ -3,7 +3,7 @@ select
     work_order_id,
     subscriber_id,
     staff_id,
-    at,
+    delivered.at as occurred_at,
     channel,
     message_class,
     outcome,
@@ -16,4 +16,4 @@ select
     campaign_code,
     minutes,
     dt as visible_from
-from {{ source('field', 'field_contacts') }}
+from {{ source('field', 'field_contacts') }} as delivered

@@ -6,6 +6,6 @@ select
     contact_id,
     staff_id,
     answer_code,
-    at,
+    delivered.at as occurred_at,
     dt as visible_from
-from {{ source('field', 'field_questionnaires') }}
+from {{ source('field', 'field_questionnaires') }} as delivered

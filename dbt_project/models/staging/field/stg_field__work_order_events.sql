@@ -4,9 +4,9 @@ select
     org_id,
     state,
     drop_reason,
-    at,
+    delivered.at as occurred_at,
     staff_id,
     assignee_role,
     evidence_ref,
     dt as visible_from
-from {{ source('field', 'field_work_order_events') }}
+from {{ source('field', 'field_work_order_events') }} as delivered

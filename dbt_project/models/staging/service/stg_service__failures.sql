@@ -6,7 +6,7 @@ select
     org_id,
     kind,
     severity,
-    at,
+    delivered.at as occurred_at,
     started_at,
     ended_at,
     detected_by,
@@ -14,4 +14,4 @@ select
     apology_at,
     compensation_cny,
     dt as visible_from
-from {{ source('service', 'service_failures') }}
+from {{ source('service', 'service_failures') }} as delivered

@@ -1,7 +1,7 @@
 select
     subscriber_id,
     imei_token,
-    at,
+    delivered.at as occurred_at,
     tac,
     dt as visible_from
-from {{ source('usage', 'usage_devices') }}
+from {{ source('usage', 'usage_devices') }} as delivered

@@ -1,0 +1,18 @@
+{%- set numbers = [
+    'silent_days_prepaid', 'suspended_days_prepaid', 'arrears_days_postpaid', 'voluntary_suspension_days',
+    'reentry_days', 'revival_wait_days', 'prepaid_activity_days', 'lead_days', 'horizon_days',
+    'maturity_days_prepaid', 'maturity_days_postpaid', 'bulk_exit_lines', 'bulk_exit_days',
+    'min_known_days_recent', 'min_known_days_prior', 'min_base_minutes', 'min_base_mb',
+] -%}
+with
+parameters as (
+    select * from {{ ref('churn_definition') }}
+)
+
+select
+    max(case when parameter = 'source' then value end) as source,
+    cast(max(case when parameter = 'min_activity_mb' then value end) as decimal(18, 3)) as min_activity_mb,
+    {% for number in numbers -%}
+    cast(max(case when parameter = '{{ number }}' then value end) as integer) as {{ number }}{{ ',' if not loop.last }}
+    {% endfor %}
+from parameters

@@ -1,0 +1,145 @@
+"""What starts runs: jobs, schedules and the landing-zone sensor.
+
+Here: when things run and together with what. Not here: what they do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+
+import dagster as dg
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+)
+
+from orchestration.installation import Installation
+from orchestration.landing.releases import scan
+
+LOAD_GROUPS = ("ingestion", "core", "policy")
+DAILY_LOOP = "daily_loop"
+LOAD_FEEDS = "load_feeds"
+MONTHLY_LEARNING = "monthly_learning"
+
+
+def automation(installation: Installation) -> dg.Definitions:
+    """The three jobs, their schedules and the sensor."""
+    days, months = installation.clocks.days, installation.clocks.months
+    monthly = dg.AssetSelection.tag("clock", "months")
+    daily_loop = dg.define_asset_job(
+        DAILY_LOOP,
+        selection=dg.AssetSelection.all() - monthly,
+        partitions_def=days,
+        description="One day through the loop: feeds, marts, scores, opportunities, decisions, lists.",
+    )
+    load_feeds = dg.define_asset_job(
+        LOAD_FEEDS,
+        selection=dg.AssetSelection.groups(*LOAD_GROUPS)
+        | dg.AssetSelection.assets(["step1_find", "churn_features"]),
+        partitions_def=days,
+        description="Feeds and what is modelled from them; a range of days is one run.",
+    )
+    monthly_learning = dg.define_asset_job(
+        MONTHLY_LEARNING,
+        selection=monthly,
+        partitions_def=months,
+        description="What is learnt for a month from the days before it: the churn model, and the "
+        "effect of what was done.",
+    )
+    schedules = [
+        # The day that ended at midnight; feeds are released in the night.
+        dg.build_schedule_from_partitioned_job(daily_loop, hour_of_day=5),
+        # After the daily run of the last day of the month before.
+        dg.build_schedule_from_partitioned_job(monthly_learning, hour_of_day=7, day_of_month=1),
+    ]
+    return dg.Definitions(
+        jobs=[daily_loop, load_feeds, monthly_learning],
+        schedules=schedules,
+        sensors=[landing_zone_sensor(installation, load_feeds)],
+    )
+
+
+def landing_zone_sensor(
+    installation: Installation, load_feeds: dg.UnresolvedAssetJobDefinition
+) -> dg.SensorDefinition:
+    """Loads the days whose files are new or have changed, once they have stopped growing."""
+
+    @dg.sensor(
+        name="landing_zone",
+        job=load_feeds,
+        minimum_interval_seconds=60,
+        description="Files that come late or are delivered again: their day is loaded again. "
+        "Decisions and published lists are never recomputed.",
+    )
+    def landing_zone(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        before: dict[str, str] = json.loads(context.cursor or "{}")
+        now = deliveries(installation)
+        changed = sorted(dt for dt, digest in now.items() if before.get(dt) != digest)
+        if not changed:
+            return dg.SkipReason("no new or changed files in the landing zone")
+        requests = [
+            range_request(first, last, now) for first, last in ranges(list(map(date.fromisoformat, changed)))
+        ]
+        return dg.SensorResult(run_requests=requests, cursor=json.dumps(before | now))
+
+    return landing_zone
+
+
+def deliveries(installation: Installation) -> Mapping[str, str]:
+    """Release date (ISO) -> digest of its files' names, sizes and times, for settled dates only."""
+    settings = installation.settings
+    limit = time.time() - settings.settle_seconds
+    first, newest = settings.start_date, date.today() - timedelta(days=1)
+    described: dict[str, list[str]] = {}
+    growing: set[str] = set()
+    for name in installation.feeds:
+        for dt, release in scan(settings.landing_zone, name).releases.items():
+            if not first <= dt <= newest:
+                continue
+            for path in release.files:
+                stat = path.stat()
+                if stat.st_mtime > limit:
+                    growing.add(dt.isoformat())
+                described.setdefault(dt.isoformat(), []).append(
+                    f"{path.name} {stat.st_size} {stat.st_mtime_ns}"
+                )
+    return {
+        dt: hashlib.sha256("\n".join(sorted(files)).encode()).hexdigest()[:16]
+        for dt, files in described.items()
+        if dt not in growing
+    }
+
+
+def ranges(days: Sequence[date]) -> Iterator[tuple[date, date]]:
+    """Sorted days as unbroken ranges, both ends included."""
+    start = previous = None
+    for day in days:
+        if previous is not None and day - previous == timedelta(days=1):
+            previous = day
+            continue
+        if start is not None and previous is not None:
+            yield start, previous
+        start = previous = day
+    if start is not None and previous is not None:
+        yield start, previous
+
+
+def range_tags(first: date, last: date) -> dict[str, str]:
+    """The tags of one run over a range of partitions."""
+    return {
+        ASSET_PARTITION_RANGE_START_TAG: first.isoformat(),
+        ASSET_PARTITION_RANGE_END_TAG: last.isoformat(),
+    }
+
+
+def range_request(first: date, last: date, digests: Mapping[str, str]) -> dg.RunRequest:
+    """One run for the range; the key changes with the files, so that a tick is never repeated."""
+    content = "".join(digests[dt] for dt in sorted(digests) if str(first) <= dt <= str(last))
+    run_key = f"{first}..{last} {hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    if first == last:
+        return dg.RunRequest(run_key=run_key, partition_key=first.isoformat())
+    return dg.RunRequest(run_key=run_key, tags=range_tags(first, last))

@@ -1,0 +1,148 @@
+"""One installation: its settings, clocks, lake, warehouse, feeds and dbt project, wired once.
+
+Here: how these parts are made from `Settings`. Not here: Dagster definitions (`defs/`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from orchestration.contracts import Feed, load_codes, load_feeds
+from orchestration.lake import Lake
+from orchestration.partitions import Clocks
+from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.warehouse import LakeRelation, Warehouse
+
+DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
+SEEDS = DBT_PROJECT_DIR / "seeds"
+
+
+class DbtError(RuntimeError):
+    """dbt did not accept the project."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Everything that Dagster's definitions are built from."""
+
+    settings: Settings
+
+    @cached_property
+    def lake(self) -> Lake:
+        return Lake(self.settings.home)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(
+            path=self.lake.warehouse,
+            spill=self.lake.workspace / "duckdb",
+            memory_limit=self.settings.memory_limit,
+            threads=self.settings.threads,
+        )
+
+    @cached_property
+    def clocks(self) -> Clocks:
+        return Clocks.starting(self.settings.start_date, self.settings.timezone)
+
+    @cached_property
+    def manifest(self) -> Mapping[str, Any]:
+        """The dbt manifest, parsed again when a file of the project is newer."""
+        if not self._manifest_is_fresh():
+            self._parse()
+        manifest: Mapping[str, Any] = json.loads(self.manifest_path.read_text(encoding="utf-8"))
+        return manifest
+
+    @property
+    def manifest_path(self) -> Path:
+        return self.settings.home / "dbt" / "manifest.json"
+
+    @cached_property
+    def feeds(self) -> Mapping[str, Feed]:
+        return load_feeds(self.manifest, load_codes(SEEDS))
+
+    @cached_property
+    def relations(self) -> tuple[LakeRelation, ...]:
+        """Every dbt source as a relation over its folder in the lake."""
+        return tuple(self._relation(node) for node in self.manifest["sources"].values())
+
+    def _relation(self, node: Mapping[str, Any]) -> LakeRelation:
+        name = node["name"]
+        columns = {spec["name"]: spec["data_type"] for spec in node["columns"].values()}
+        if name in self.feeds:
+            folder = self.lake.root / "raw" / name
+            return LakeRelation("raw", name, folder, self.feeds[name].raw_columns, {"dt": "date"})
+        if name == "receipts":
+            folder = self.lake.root / "receipts"
+            partitions = {"feed": "varchar", "dt": "date"}
+        else:
+            folder = self.lake.root / "loop" / name
+            partitions = {"dt": "date"}
+        declared = {key: value for key, value in columns.items() if key not in partitions}
+        return LakeRelation(node["schema"], name, folder, declared, partitions)
+
+    @contextmanager
+    def exported(self) -> Iterator[None]:
+        """This installation's settings in the environment, for a child process such as dbt."""
+        values = {
+            "RETENTION_HOME": str(self.settings.home),
+            "RETENTION_THREADS": str(self.settings.threads),
+            "RETENTION_MEMORY_LIMIT": self.settings.memory_limit,
+            "RETENTION_DBT_TARGET": self.settings.dbt_target,
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        }
+        before = {name: os.environ.get(name) for name in values}
+        os.environ.update(values)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+    def _manifest_is_fresh(self) -> bool:
+        if not self.manifest_path.exists():
+            return False
+        parsed_at = self.manifest_path.stat().st_mtime
+        return all(
+            path.stat().st_mtime < parsed_at
+            for path in DBT_PROJECT_DIR.rglob("*")
+            if path.suffix in {".sql", ".yml", ".csv"} and "target" not in path.parts
+        )
+
+    def _parse(self) -> None:
+        """Parse into a folder of its own and swap the manifest in, so that readers never see half."""
+        self.manifest_path.parent.mkdir(parents=True, exist_ok=True)
+        target = Path(tempfile.mkdtemp(prefix="parse-", dir=self.manifest_path.parent))
+        try:
+            with self.exported():
+                result = subprocess.run(
+                    [
+                        str(DBT_EXECUTABLE),
+                        *("parse", "--project-dir", str(DBT_PROJECT_DIR)),
+                        *("--profiles-dir", str(DBT_PROJECT_DIR)),
+                        *("--target-path", str(target), "--log-path", str(target)),
+                    ],
+                    check=False,
+                    capture_output=True,
+                    text=True,
+                )
+            if result.returncode:
+                raise DbtError(f"dbt parse failed:\n{result.stdout}{result.stderr}")
+            os.replace(target / "manifest.json", self.manifest_path)
+            if (target / "partial_parse.msgpack").exists():
+                shutil.copy(target / "partial_parse.msgpack", self.manifest_path.parent)
+        finally:
+            shutil.rmtree(target, ignore_errors=True)

@@ -1,0 +1,99 @@
+"""Starting what Dagster defines, in this process, on the installation's own instance.
+
+Here: the Dagster home, one run at a time, and its progress on the terminal. Not here: the command
+line's options (`cli.py`) and what a run does (`defs/`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster._core.storage.dagster_run import DagsterRun
+
+from orchestration.defs.automation import DAILY_LOOP, LOAD_FEEDS, MONTHLY_LEARNING, range_tags
+from orchestration.lake import Lake
+from orchestration.settings import Settings
+from orchestration.terminal import TERMINAL_LOGGER, Progress, progress_of_steps
+
+DAGSTER_CONFIG = Path(__file__).with_name("dagster.yaml")
+
+
+class RunFailed(RuntimeError):
+    """A run ended red; the message names the steps and why."""
+
+
+def prepare_dagster_home(settings: Settings) -> Path:
+    """The instance's folder under the home, with this project's configuration (no telemetry)."""
+    home = settings.home / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    target = home / "dagster.yaml"
+    if not target.exists() or target.read_bytes() != DAGSTER_CONFIG.read_bytes():
+        shutil.copyfile(DAGSTER_CONFIG, target)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+class Runner:
+    """Starts jobs of one installation and waits for them."""
+
+    def __init__(self, settings: Settings, progress: Progress) -> None:
+        from orchestration.definitions import build_defs
+
+        warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+        warnings.filterwarnings("ignore", category=dg.BetaWarning)
+        self.settings = settings
+        self.lake = Lake(settings.home)
+        self.progress = progress
+        prepare_dagster_home(settings)
+        self.defs = build_defs(settings)
+
+    def load(self, first: date, last: date) -> DagsterRun:
+        """Feeds and marts of a range of days, in one run."""
+        return self._run(LOAD_FEEDS, tags=range_tags(first, last))
+
+    def day(self, day: date) -> DagsterRun:
+        """The daily loop of one day, after the learning of its month where that is missing."""
+        month = day.replace(day=1)
+        if not self.lake.model("churn", month).exists():
+            self.month(month)
+        return self._run(DAILY_LOOP, partition_key=day.isoformat())
+
+    def month(self, month: date) -> DagsterRun:
+        """The learning of one month."""
+        return self._run(MONTHLY_LEARNING, partition_key=month.isoformat())
+
+    def _run(self, job_name: str, **options: Any) -> DagsterRun:
+        job = self.defs.resolve_job_def(job_name)
+        with dg.DagsterInstance.get() as instance, progress_of_steps(self.progress):
+            result = job.execute_in_process(
+                instance=instance,
+                raise_on_error=False,
+                run_config={"loggers": {TERMINAL_LOGGER: {}}},
+                **options,
+            )
+        if not result.success:
+            raise RunFailed("\n".join(failures(result)) or f"{job_name} failed")
+        return result.dagster_run
+
+
+def failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:
+    """One line for each failed step and each failed check, in the order of the run."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            metadata = event.step_failure_data.user_failure_data
+            why = (metadata.description if metadata else None) or (error.message if error else "")
+            yield f"{event.step_key}: {(why or '').strip()}"
+        elif event.event_type_value == "ASSET_CHECK_EVALUATION":
+            check = event.asset_check_evaluation_data
+            if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR:
+                yield f"{check.asset_key.to_user_string()}: check {check.check_name} failed: {check.description or ''}"

@@ -1,0 +1,82 @@
+"""Names, numbers and addresses of people who do not exist.
+
+Here: personal identifiers as text, each a pure function of the slot. Not here: traits.
+Identity numbers follow GB 11643 with its check digit, IMEIs carry a Luhn digit; the regions, number
+ranges and streets are made up.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchestration.simulator import catalogue as cat
+from orchestration.simulator.feeds import coded, joined, padded
+from orchestration.simulator.randomness import scramble
+
+Ints = npt.NDArray[np.int64]
+
+_SURNAMES = tuple("王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹")
+_GIVEN = tuple("伟芳娜敏静丽强磊军洋勇艳杰娟涛明超兰霞平刚桂英华玉萍红梅建国文辉力海波宁")
+_STREETS = ("人民路", "解放路", "建设路", "和平街", "新华街", "中山路", "滨河路", "学府街")
+_REGIONS = ("990101", "990102", "990203", "990304")
+_ID_WEIGHTS = np.array([7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2])
+_ID_CHECKS = tuple("10X98765432")
+_TEN_DIGITS = 10**8
+
+
+def pick(slots: Ints, salt: int, choices: int) -> Ints:
+    mixed = scramble(slots * 64 + salt)
+    return ((mixed >> np.uint64(11)) % np.uint64(choices)).astype(np.int64)
+
+
+def names(slots: Ints) -> pa.Array:
+    """A family name and one or two given characters."""
+    last = coded(pick(slots, 1, len(_SURNAMES)), _SURNAMES)
+    first = coded(pick(slots, 2, len(_GIVEN)), _GIVEN)
+    second = coded(pick(slots, 3, len(_GIVEN) + 12), (*_GIVEN, *[""] * 12))
+    return joined(last, first, second)
+
+
+def addresses(slots: Ints, branches: Ints, city_names: tuple[str, ...]) -> pa.Array:
+    street = coded(pick(slots, 4, len(_STREETS)), _STREETS)
+    number = pa.array(1 + pick(slots, 5, 400)).cast(pa.string())
+    room = pa.array(101 + pick(slots, 6, 2400)).cast(pa.string())
+    return joined(coded(branches, city_names), street, number, "号", room, "室")
+
+
+def id_numbers(slots: Ints, birthdays: Ints, genders: Ints) -> pa.Array:
+    """18 characters: region, birthday, a number whose last digit is odd for men, check digit."""
+    region = coded(pick(slots, 7, len(_REGIONS)), _REGIONS)
+    birthday = pc.strftime(pa.array(birthdays.astype(np.int32), pa.date32()), format="%Y%m%d")
+    number = padded(pick(slots, 8, 500) * 2 + genders, 3)
+    body = joined(region, birthday, number)
+    if not len(slots):
+        return body
+    digits = np.frombuffer("".join(body.to_pylist()).encode(), dtype=np.uint8).reshape(-1, 17)
+    remainder = ((digits.astype(np.int64) - 48) * _ID_WEIGHTS).sum(axis=1) % 11
+    return joined(body, coded(remainder, _ID_CHECKS))
+
+
+def msisdn(slots: Ints) -> pa.Array:
+    """11 digits, one number a slot."""
+    block, rest = np.divmod(slots, _TEN_DIGITS)
+    mixed = (rest * 48_271 + 1_234_577) % _TEN_DIGITS  # a bijection: the factor is odd, not 5n
+    return joined(padded(130 + block, 3), padded(mixed, 8))
+
+
+def imsi(slots: Ints) -> pa.Array:
+    return joined("46099", padded(slots + 1, 10))
+
+
+def imei(devices: Ints, slots: Ints, numbers: Ints) -> pa.Array:
+    """15 digits: type allocation code, serial of the slot's n-th device, Luhn digit."""
+    serial = ((slots * 37 + numbers * 500_009) % 1_000_000).astype(np.int64)
+    tac = np.array([int(device.tac) for device in cat.DEVICES])[devices]
+    body = tac * 1_000_000 + serial
+    places = (body[:, None] // 10 ** np.arange(14)) % 10  # from the right
+    doubled = places * np.where(np.arange(14) % 2 == 0, 2, 1)
+    check = (-(doubled // 10 + doubled % 10).sum(axis=1)) % 10
+    return padded(body * 10 + check, 15)

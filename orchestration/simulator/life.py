@@ -1,0 +1,177 @@
+"""Thoughts of leaving: from content to thinking to decided, by cause.
+
+Here: absences, the stages, the decision and its day. Not here: how a departure shows in statuses
+and events (`standing.py`), how it shows before (`usage.py`, `care.py`, `money.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from orchestration.simulator import catalogue as cat
+from orchestration.simulator.randomness import Floats, Stream
+from orchestration.simulator.state import CONTENT, DECIDED, NEVER, THINKING, VAS
+from orchestration.simulator.today import Flags, Ints, Today
+
+_ABRUPT = 0.15  # share that decides at once
+_DECISIONS_A_DAY = 0.038  # of those who think, at full pace
+_DAYS_TO_FULL_PACE = 10
+_RECOVERIES_A_DAY = 0.009
+_LIFE_EVENTS_A_DAY = 0.00006
+_FRAUDS_A_DAY = 0.00003
+_HOLDS_A_DAY = 0.00007
+_LOST_SIMS_A_DAY = 0.0001
+# Cumulative shares of how one goes, in the order of the kinds.
+_KINDS = (cat.EXITS.index("PORT_OUT"), cat.EXITS.index("CLOSED"), cat.EXITS.index("SILENT"))
+_UNPAID = cat.EXITS.index("UNPAID")
+_PREPAID_KINDS = (0.12, 0.20)
+_POSTPAID_KINDS = (0.56, 0.94)
+_SERVICE_CAUSES = [
+    cat.CAUSE[cause]
+    for cause in ("UNAUTHORISED_ORDER", "SERVICE_ATTITUDE", "SERVICE_METHOD", "NETWORK_QUALITY")
+]
+
+
+@dataclass(frozen=True)
+class Turns:
+    """What turned for whom today (flags by slot)."""
+
+    decided: Flags
+    fraud: Flags
+    hold: Flags
+    lost_sim: Flags
+    hold_days: Ints
+
+
+def think(today: Today) -> Turns:
+    """Move everybody's mind on by a day."""
+    state, people, day = today.state, today.world.people, today.day
+    u = today.uniform(
+        Stream.LIFE,
+        "absence",
+        "absent_days",
+        "absent_level",
+        "dormant",
+        "thought",
+        "cause",
+        "abrupt",
+        "decide",
+        "recover",
+        "kind",
+        "exit_days",
+        "life_event",
+        "fraud",
+        "hold",
+        "lost",
+        "hold_days",
+    )
+    able = today.is_living & (state.status <= cat.ONE_WAY)
+    _be_absent(today, u, able)
+
+    thinking = able & (state.stage == THINKING)
+    pace = _DECISIONS_A_DAY * np.exp(people.haste) * _remedy(today)
+    pace *= np.minimum(1.0, (day - state.stage_day + 1) / _DAYS_TO_FULL_PACE)
+    decided = thinking & (u["decide"] < pace)
+    recovered = thinking & ~decided & (u["recover"] < _RECOVERIES_A_DAY)
+    state.stage[recovered] = CONTENT
+    state.stage_day[recovered] = day
+
+    content = np.flatnonzero(able & (state.stage == CONTENT) & ~recovered)
+    hazards = daily_hazards(today, content)
+    total = hazards.sum(axis=1)
+    new = u["thought"][content] < -np.expm1(-total)
+    thinkers = content[new]
+    shares = hazards[new].cumsum(axis=1)
+    picked = (u["cause"][thinkers] * shares[:, -1])[:, None] >= shares
+    state.cause[thinkers] = picked.sum(axis=1)
+    state.stage[thinkers] = THINKING
+    state.stage_day[thinkers] = day
+    decided[thinkers] = u["abrupt"][thinkers] < _ABRUPT
+
+    life_event = able & ~decided & (u["life_event"] < _LIFE_EVENTS_A_DAY)
+    state.cause[life_event] = cat.CAUSE["LIFE_EVENT"]
+    decided |= life_event
+    state.stage[decided] = DECIDED
+    state.exit_day[decided] = (day + 1 - 3 * np.log1p(-u["exit_days"].astype(np.float64)))[
+        decided
+    ].astype(np.int64)
+    state.exit_kind[decided] = _kind(u["kind"], people.is_prepaid, life_event)[decided]
+
+    state.decline[:] = np.where(
+        state.stage >= THINKING,
+        np.minimum(2.3, state.decline + people.decline / 20),
+        state.decline * 0.85,
+    )
+    calm = able & (state.stage == CONTENT) & (state.status == cat.ACTIVE)
+    is_new = day - people.activated_day < 120
+    fraud = calm & (u["fraud"] < _FRAUDS_A_DAY * np.where(is_new, 4, 1))
+    hold = calm & ~fraud & (u["hold"] < _HOLDS_A_DAY)
+    lost = calm & ~fraud & ~hold & (u["lost"] < _LOST_SIMS_A_DAY)
+    waiting = -np.log1p(-u["hold_days"].astype(np.float64))
+    days = np.where(hold, 20 + np.minimum(150, 50 * waiting), 1 + np.minimum(20, 4 * waiting))
+    return Turns(decided, fraud, hold, lost, days.astype(np.int64))
+
+
+def daily_hazards(today: Today, slots: Ints) -> Floats:
+    """Daily hazard of a thought of leaving by cause, (slots, causes), as of today."""
+    state, people, day = today.state, today.world.people, today.day
+    hazards: Floats = people.hazards[slots].copy()
+    fee = cat.PLAN_FEE_FEN[state.holding[slots, 0]]
+    shocked = state.overage_fen[slots] * 4 > fee
+    for cause in ("PLAN_MISFIT", "BILL_OPACITY"):
+        hazards[:, cat.CAUSE[cause]] *= np.where(shocked, 2.5, 1.0)
+    aggrieved = state.grievance_until[slots] >= day
+    for index in _SERVICE_CAUSES:
+        hazards[:, index] *= np.where(aggrieved, 5.0, 1.0)
+    hazards[:, cat.CAUSE["UNAUTHORISED_ORDER"]] *= state.holding[slots, VAS] >= 0
+    to_end = state.contract_end[slots] - day
+    ending = (to_end < 45) & (to_end > -45)
+    hazards[:, cat.CAUSE["CONTRACT_END"]] *= np.where(ending, 8.0, 0.3)
+    is_new = day - people.activated_day[slots] < 90
+    hazards *= (np.where(is_new, 1.4, 1.0) * _remedy(today)[slots])[:, None].astype(np.float32)
+    return hazards
+
+
+def _remedy(today: Today) -> Floats:
+    """What our contacts of the last weeks do to the hazard; 1 for who was not contacted."""
+    state = today.state
+    factor = np.where(state.remedy_until >= today.day, state.remedy_factor, 1.0)
+    return factor.astype(np.float32)
+
+
+def _be_absent(today: Today, u: dict[str, Floats], able: Flags) -> None:
+    """Holidays and forgotten second phones: quiet days that mean nothing."""
+    state, people, day = today.state, today.world.people, today.day
+    there = able & (state.absent_until < day)
+    absent = there & (u["absence"] < 0.006)
+    dormant = there & people.is_prepaid & (u["dormant"] < 0.0007)
+    days = 1 - 6 * np.log1p(-u["absent_days"].astype(np.float64))
+    long_days = 10 + 30 * u["absent_days"].astype(np.float64)
+    level = np.where(u["absent_level"] < 0.75, u["absent_level"] * 0.6, 0.0)
+    state.absent_until[absent] = (day + days)[absent].astype(np.int64)
+    state.absent_level[absent] = level[absent]
+    state.absent_until[dormant] = (day + long_days)[dormant].astype(np.int64)
+    state.absent_level[dormant] = 0.0
+
+
+def _kind(u: Floats, is_prepaid: Flags, life_event: Flags) -> Ints:
+    first = np.where(is_prepaid, _PREPAID_KINDS[0], _POSTPAID_KINDS[0])
+    second = np.where(is_prepaid, _PREPAID_KINDS[1], _POSTPAID_KINDS[1])
+    last = np.where(is_prepaid, _KINDS[2], _UNPAID)
+    kind = np.where(u < first, _KINDS[0], np.where(u < second, _KINDS[1], last))
+    return np.where(life_event, _KINDS[1], kind).astype(np.int64)
+
+
+def exits_today(today: Today) -> Flags:
+    state = today.state
+    return today.is_living & (state.stage == DECIDED) & (state.exit_day <= today.day)
+
+
+def forget_exit(today: Today, slots: Ints) -> None:
+    """Those who were won back."""
+    state = today.state
+    state.stage[slots] = CONTENT
+    state.stage_day[slots] = today.day
+    state.exit_day[slots] = NEVER

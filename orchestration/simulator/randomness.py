@@ -1,0 +1,88 @@
+"""Random numbers that depend only on who, what and when.
+
+Here: streams of draws, one row per subscriber slot. Not here: what the draws mean.
+
+A draw of slot i on day d in stream s comes from SFC64 seeded with (seed, s, d, block of i) and is
+row-major in the slot, so it does not change with the number of subscribers, with the range of days
+simulated or with what happens to anybody else. Rejection inside a row would break that: only draws
+that use a fixed number of random bits a row, or that come one after another, are offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+BLOCK_SLOTS = 65_536
+
+
+class Stream(IntEnum):
+    """One number per independent purpose. Never renumber: it would change every simulated world."""
+
+    TRAITS = 1
+    IDENTITY = 2
+    HOLDINGS = 3
+    POTENTIAL = 4
+    LIFE = 5
+    USAGE_LEVEL = 6
+    USAGE_SHAPE = 7
+    MONEY = 8
+    CARE = 9
+    FIELD = 10
+    CIRCLE = 11
+    BILLS = 12
+
+
+@dataclass(frozen=True)
+class Draws:
+    """All randomness of one operator."""
+
+    seed: int
+
+    def uniform(
+        self, stream: Stream, day: int, slots: int, names: Sequence[str]
+    ) -> Mapping[str, Floats]:
+        """Name -> `slots` numbers in [0, 1); `day` in days since 1970 (0: once for ever)."""
+        return self._rows(stream, day, slots, names, normal=False)
+
+    def normal(
+        self, stream: Stream, day: int, slots: int, names: Sequence[str]
+    ) -> Mapping[str, Floats]:
+        """Name -> `slots` standard normal numbers."""
+        return self._rows(stream, day, slots, names, normal=True)
+
+    def _rows(
+        self, stream: Stream, day: int, slots: int, names: Sequence[str], normal: bool
+    ) -> Mapping[str, Floats]:
+        columns = np.empty((len(names), slots), dtype=np.float32)
+        for block, first, last in blocks(slots):
+            seeds = np.random.SeedSequence([self.seed, int(stream), day, block, int(normal)])
+            generator = np.random.Generator(np.random.SFC64(seeds))
+            shape = (last - first, len(names))
+            rows = (
+                generator.standard_normal(shape, dtype=np.float32)
+                if normal
+                else generator.random(shape, dtype=np.float32)
+            )
+            columns[:, first:last] = rows.T
+        return dict(zip(names, columns, strict=True))
+
+
+def blocks(slots: int) -> Iterator[tuple[int, int, int]]:
+    """Block number, first slot, slot after the last."""
+    for first in range(0, slots, BLOCK_SLOTS):
+        yield first // BLOCK_SLOTS, first, min(first + BLOCK_SLOTS, slots)
+
+
+def scramble(values: npt.NDArray[np.integer]) -> npt.NDArray[np.uint64]:
+    """A fixed bijection of 64-bit integers that looks random (the finaliser of SplitMix64)."""
+    x = values.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

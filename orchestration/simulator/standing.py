@@ -1,0 +1,180 @@
+"""Where each line stands: departures, suspensions, revivals, removals.
+
+Here: end-of-day statuses with their reasons, and `churn_events`. Not here: why people go
+(`life.py`), who owes what (`money.py`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from orchestration.simulator import catalogue as cat
+from orchestration.simulator import crm, holdings, life
+from orchestration.simulator.feeds import coded
+from orchestration.simulator.randomness import Stream
+from orchestration.simulator.state import GONE, NEVER
+from orchestration.simulator.today import Flags, Ints, Today
+
+PREPAID_TO_TWO_WAY_DAYS = 20
+PREPAID_TO_REMOVAL_DAYS = 75
+POSTPAID_TO_ONE_WAY_DAYS = 15
+POSTPAID_TO_TWO_WAY_DAYS = 30
+POSTPAID_TO_REMOVAL_DAYS = 120
+FRAUD_TO_REMOVAL_DAYS = 20
+_CHURN_KINDS = ("PORT_OUT", "CLOSED", "EXPIRED", "ARREARS_REMOVED", "FRAUD_REMOVED")
+_REMOVED = cat.CAUSE["REMOVED"]
+
+
+def update(today: Today, turns: life.Turns) -> None:
+    """Set everybody's status at the end of the day and deliver what changed."""
+    state, day = today.state, today.day
+    old_status, old_reason = state.status.copy(), state.reason.copy()
+    u = today.uniform(Stream.FIELD, "at", "stated", "stated_cause", "competitor", "walk_in")
+    leave_kind = np.full(state.slots, -1)
+    removals = _removals(today)
+    for kind, flags in removals.items():
+        leave_kind[flags] = _CHURN_KINDS.index(kind)
+    exits = life.exits_today(today) & (leave_kind < 0)
+    for kind in ("PORT_OUT", "CLOSED"):
+        leave_kind[exits & (state.exit_kind == cat.EXITS.index(kind))] = _CHURN_KINDS.index(kind)
+    state.stage[exits] = GONE
+    state.left_day[exits] = day
+
+    _hold(today, turns)
+    _follow_money(today)
+
+    leaving = np.flatnonzero(leave_kind >= 0)
+    kinds = leave_kind[leaving]
+    reasons = np.array([cat.PORT_OUT, cat.CUSTOMER_REQUEST, cat.EXPIRED, cat.ARREARS, cat.FRAUD])
+    state.status[leaving] = cat.DEACTIVATED
+    state.reason[leaving] = reasons[kinds]
+    state.removed_day[leaving] = day
+    state.left_day[leaving] = np.minimum(state.left_day[leaving], day)
+    state.stage[leaving] = GONE
+
+    changed = np.flatnonzero((state.status != old_status) | (state.reason != old_reason))
+    # Systems suspend and revive at night, people come in at opening hours.
+    by_person = kinds <= 1
+    seconds = today.at(u["at"], 0.5, 6.0)
+    seconds[leaving] = np.where(by_person, today.at(u["at"], 9.0, 20.0)[leaving], seconds[leaving])
+    state.status_second[changed] = seconds[changed]
+    to_active = changed[state.status[changed] == cat.ACTIVE]
+    state.spell_day[to_active] = NEVER
+    from_active = changed[old_status[changed] == cat.ACTIVE]
+    state.spell_day[from_active] = day
+    crm.deliver_subscribers(today, changed)
+    customer = leaving[by_person]
+    holdings.end_all(today, customer, "CUSTOMER")
+    holdings.end_all(today, leaving[~by_person], "OPERATOR_REMOVED")
+    _deliver_churn(today, leaving, kinds, u)
+
+
+def _removals(today: Today) -> dict[str, Flags]:
+    """Who is taken out today after the time allowed."""
+    state, prepaid, day = today.state, today.world.people.is_prepaid, today.day
+    inside = today.is_in_network
+    suspended = inside & (state.status != cat.ACTIVE)
+    unpaid = np.isin(state.reason, (cat.ARREARS, cat.EXPIRED))
+    spell = day - state.spell_day
+    return {
+        "EXPIRED": suspended
+        & prepaid
+        & unpaid
+        & (spell >= PREPAID_TO_REMOVAL_DAYS)
+        & ~_is_funded(today),
+        "ARREARS_REMOVED": suspended
+        & ~prepaid
+        & (state.owed_fen > 0)
+        & (day - state.due_day >= POSTPAID_TO_REMOVAL_DAYS),
+        "FRAUD_REMOVED": suspended
+        & (state.reason == cat.FRAUD)
+        & (spell >= FRAUD_TO_REMOVAL_DAYS),
+    }
+
+
+def _is_funded(today: Today) -> Flags:
+    """Prepaid: money and validity left at the start of the day, payments of today included."""
+    state = today.state
+    return (state.balance_fen >= 0) & (state.valid_until >= today.day)
+
+
+def _hold(today: Today, turns: life.Turns) -> None:
+    """Suspensions that the customer asks for, lost SIMs, fraud; and the end of the first two."""
+    state, day = today.state, today.day
+    held = np.isin(state.reason, (cat.CUSTOMER_REQUEST, cat.LOST_SIM)) & today.is_in_network
+    over = held & (state.hold_until <= day)
+    state.status[over] = cat.ACTIVE
+    state.reason[over] = cat.NONE
+    for flags, reason in (
+        (turns.hold, cat.CUSTOMER_REQUEST),
+        (turns.lost_sim, cat.LOST_SIM),
+        (turns.fraud, cat.FRAUD),
+    ):
+        state.status[flags] = cat.TWO_WAY
+        state.reason[flags] = reason
+        state.hold_until[flags] = (day + turns.hold_days)[flags]
+    state.left_day[turns.fraud] = day
+    state.stage[turns.fraud] = GONE
+    state.cause[turns.fraud] = _REMOVED
+    state.exit_kind[turns.fraud] = cat.EXITS.index("FRAUD_REMOVED")
+
+
+def _follow_money(today: Today) -> None:
+    """Suspend who is out of money or late, revive who paid."""
+    state, prepaid, day = today.state, today.world.people.is_prepaid, today.day
+    inside = today.is_in_network
+    is_active = state.status == cat.ACTIVE
+    unpaid = np.isin(state.reason, (cat.ARREARS, cat.EXPIRED)) & ~is_active
+    funded = _is_funded(today)
+    days_late = np.where(state.owed_fen > 0, day - state.due_day, 0)
+
+    revived = inside & unpaid & np.where(prepaid, funded, state.owed_fen == 0)
+    state.status[revived] = cat.ACTIVE
+    state.reason[revived] = cat.NONE
+
+    spell = day - state.spell_day
+    to_two_way = (
+        inside
+        & ~revived
+        & (state.status == cat.ONE_WAY)
+        & np.where(
+            prepaid,
+            spell >= PREPAID_TO_TWO_WAY_DAYS,
+            days_late >= POSTPAID_TO_TWO_WAY_DAYS,
+        )
+    )
+    state.status[to_two_way] = cat.TWO_WAY
+
+    late = np.where(prepaid, ~funded, days_late >= POSTPAID_TO_ONE_WAY_DAYS)
+    suspended = inside & is_active & (state.status == cat.ACTIVE) & late & ~revived
+    state.status[suspended] = cat.ONE_WAY
+    expired = prepaid & (state.balance_fen >= 0)
+    state.reason[suspended] = np.where(expired, cat.EXPIRED, cat.ARREARS)[suspended]
+
+
+def _deliver_churn(today: Today, slots: Ints, kinds: Ints, u: dict) -> None:
+    state, people, tree = today.state, today.world.people, today.world.organisation
+    if not len(slots):
+        return
+    by_person = kinds <= 1
+    other = (u["stated_cause"][slots] * 13).astype(np.int64)
+    true_cause = np.maximum(state.cause[slots].astype(np.int64), 0)
+    stated = np.where(u["stated_cause"][slots] * 13 % 1 < 0.15, other, true_cause)
+    fraud = kinds == _CHURN_KINDS.index("FRAUD_REMOVED")
+    stated = np.where(fraud, _REMOVED, stated)
+    unstated = np.where(by_person, u["stated"][slots] < 0.35, ~fraud)
+    rival = (u["competitor"][slots] * len(cat.COMPETITORS)).astype(np.int64)
+    halls = [tree.hall(branch) for branch in range(tree.branches)]
+    today.outbox.add(
+        "churn_events",
+        len(slots),
+        {
+            "churn_event_id": today.event_ids("CE", slots),
+            "subscriber_id": today.ids(slots),
+            "at": state.status_second[slots],
+            "kind": coded(kinds, _CHURN_KINDS),
+            "stated_cause": coded(stated, cat.CAUSES, unstated),
+            "competitor": coded(rival, cat.COMPETITORS, kinds != 0),
+            "channel_id": coded(people.branch[slots], halls, ~by_person),
+        },
+    )

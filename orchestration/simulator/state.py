@@ -1,0 +1,184 @@
+"""What changes from day to day for each subscriber, and keeping it between calls.
+
+Here: the state's fields, its start, saving and loading. Not here: how it changes. Days are days
+since 1970, seconds are seconds since 1970 in local time, money is fen.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from orchestration.simulator import catalogue as cat
+from orchestration.simulator.feeds import SECONDS_A_DAY
+from orchestration.simulator.people import People
+from orchestration.simulator.randomness import Draws, Stream
+
+Ints = npt.NDArray[np.int64]
+NEVER = 1 << 30  # a day that does not come
+LONG_AGO = -(1 << 30)
+
+# Stages of leaving.
+CONTENT, THINKING, DECIDED, GONE = range(4)
+# Kinds of holdings, one of each at most.
+HOLDING_KINDS = ("PLAN", "VAS", "DATA_PACK", "DEVICE_CONTRACT")
+PLAN, VAS, PACK, CONTRACT = range(4)
+NO_PRODUCT = -1
+
+
+@dataclass
+class State:
+    """One value a slot (or one row a slot)."""
+
+    status: npt.NDArray[np.int8]
+    reason: npt.NDArray[np.int8]
+    status_second: Ints
+    spell_day: Ints  # first day of the spell that is not ACTIVE; NEVER while ACTIVE
+    hold_until: Ints  # end of a voluntary or lost-SIM suspension
+    stage: npt.NDArray[np.int8]
+    cause: npt.NDArray[np.int8]  # of the current or last thought of leaving; -1 none
+    stage_day: Ints
+    exit_day: Ints  # when the decision is carried out
+    exit_kind: npt.NDArray[np.int8]  # index into catalogue.EXITS
+    left_day: Ints  # when it was
+    removed_day: Ints  # when the operator took the line out
+    decline: npt.NDArray[np.float32]  # log drop of usage
+    mood: npt.NDArray[np.float32]
+    absent_until: Ints
+    absent_level: npt.NDArray[np.float32]
+    grievance_until: Ints
+    remedy_until: Ints
+    remedy_factor: npt.NDArray[np.float32]
+    holding: npt.NDArray[np.int16]  # (slots, 4): plan or product, NO_PRODUCT
+    holding_second: Ints  # (slots, 4)
+    holding_number: npt.NDArray[np.int16]  # (slots, 4)
+    contract_end: Ints
+    next_plan: npt.NDArray[np.int16]
+    device: npt.NDArray[np.int16]
+    device_number: npt.NDArray[np.int16]
+    month_voice_out: Ints  # hundredths of a minute
+    month_voice_in: Ints
+    month_data_kb: Ints
+    month_sms: Ints
+    month_plan_fen: Ints
+    month_vas_fen: Ints
+    month_discount_fen: Ints
+    month_charged_fen: Ints  # so far, all parts
+    is_plan_charged: npt.NDArray[np.bool_]
+    month_pack_kb: Ints  # data bought on top of the plan this month
+    overage_fen: Ints  # of the last closed month
+    balance_fen: Ints  # prepaid
+    valid_until: Ints  # prepaid
+    negative_since: Ints  # prepaid
+    owed_fen: Ints  # postpaid, billed and unpaid
+    due_day: Ints  # of the oldest unpaid bill
+    pay_day: Ints
+    complaint_second: Ints  # opening of the newest complaint
+    complaint_steps: npt.NDArray[np.int16]  # (slots, 5): day offsets of the steps after OPENED
+    complaint_kind: npt.NDArray[np.int8]  # (slots, 3): category, cause class, severity
+
+    @property
+    def slots(self) -> int:
+        return len(self.status)
+
+
+def opening_state(draws: Draws, people: People, opened_day: int) -> State:
+    """The state of each slot before its first day here (the opening, or its activation)."""
+    n = people.slots
+    u = draws.uniform(
+        Stream.HOLDINGS,
+        0,
+        n,
+        ("vas", "vas_kind", "pack", "contract", "contract_left", "since", "balance", "validity"),
+    )
+    first_second = people.activated_day * SECONDS_A_DAY + people.activated_second
+    start = np.maximum(people.activated_day, opened_day)
+    holding = np.full((n, 4), NO_PRODUCT, dtype=np.int16)
+    holding[:, PLAN] = people.first_plan
+    has_vas = u["vas"] < 0.22
+    holding[:, VAS] = np.where(has_vas, cat.FIRST_VAS + (u["vas_kind"] * 3), NO_PRODUCT)
+    holding[:, PACK] = np.where(u["pack"] < 0.06, cat.FIRST_PACK, NO_PRODUCT)
+    has_contract = ~people.is_prepaid & (u["contract"] < 0.25)
+    holding[:, CONTRACT] = np.where(has_contract, cat.DEVICE_CONTRACT, NO_PRODUCT)
+    contract_day = np.maximum(
+        people.activated_day, start - ((1 - u["contract_left"]) * 700).astype(np.int64)
+    )
+    holding_second = np.repeat(first_second[:, None], 4, axis=1)
+    holding_second[:, CONTRACT] = contract_day * SECONDS_A_DAY + people.activated_second
+
+    def filled(value: int | float, dtype: type) -> npt.NDArray:
+        return np.full(n, value, dtype=dtype)
+
+    return State(
+        status=filled(cat.ACTIVE, np.int8),
+        reason=filled(cat.NONE, np.int8),
+        status_second=first_second.copy(),
+        spell_day=filled(NEVER, np.int64),
+        hold_until=filled(NEVER, np.int64),
+        stage=filled(CONTENT, np.int8),
+        cause=filled(-1, np.int8),
+        stage_day=start.copy(),
+        exit_day=filled(NEVER, np.int64),
+        exit_kind=filled(0, np.int8),
+        left_day=filled(NEVER, np.int64),
+        removed_day=filled(NEVER, np.int64),
+        decline=filled(0, np.float32),
+        mood=filled(0, np.float32),
+        absent_until=filled(LONG_AGO, np.int64),
+        absent_level=filled(1, np.float32),
+        grievance_until=filled(LONG_AGO, np.int64),
+        remedy_until=filled(LONG_AGO, np.int64),
+        remedy_factor=filled(1, np.float32),
+        holding=holding,
+        holding_second=holding_second,
+        holding_number=np.ones((n, 4), dtype=np.int16),
+        contract_end=np.where(has_contract, contract_day + 730, NEVER).astype(np.int64),
+        next_plan=people.first_plan.astype(np.int16),
+        device=people.first_device.astype(np.int16),
+        device_number=filled(1, np.int16),
+        month_voice_out=filled(0, np.int64),
+        month_voice_in=filled(0, np.int64),
+        month_data_kb=filled(0, np.int64),
+        month_sms=filled(0, np.int64),
+        month_plan_fen=filled(0, np.int64),
+        month_vas_fen=filled(0, np.int64),
+        month_discount_fen=filled(0, np.int64),
+        month_charged_fen=filled(0, np.int64),
+        is_plan_charged=filled(0, np.bool_),
+        month_pack_kb=filled(0, np.int64),
+        overage_fen=filled(0, np.int64),
+        # Joiners start at nothing and top up on their first day.
+        balance_fen=np.where(
+            people.is_prepaid & (people.activated_day <= opened_day),
+            500 + (u["balance"] * 60).astype(np.int64) * 100,
+            0,
+        ).astype(np.int64),
+        valid_until=start + 25 + (u["validity"] * 90).astype(np.int64),
+        negative_since=filled(NEVER, np.int64),
+        owed_fen=filled(0, np.int64),
+        due_day=filled(NEVER, np.int64),
+        pay_day=filled(NEVER, np.int64),
+        complaint_second=filled(LONG_AGO, np.int64),
+        complaint_steps=np.full((n, 5), -1, dtype=np.int16),
+        complaint_kind=np.zeros((n, 3), dtype=np.int8),
+    )
+
+
+def save(state: State, slots: int, path: Path) -> None:
+    """Keep the first `slots` rows (those who have joined), in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.parent / f"{path.name}.tmp"
+    with unfinished.open("wb") as file:
+        np.savez(file, **{f.name: getattr(state, f.name)[:slots] for f in fields(state)})
+    os.replace(unfinished, path)
+
+
+def restore(state: State, path: Path) -> None:
+    """Put what was kept in the place of the first rows."""
+    with np.load(path) as kept:
+        for f in fields(state):
+            getattr(state, f.name)[: len(kept[f.name])] = kept[f.name]

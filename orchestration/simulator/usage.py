@@ -1,0 +1,255 @@
+"""What subscribers do on the network each day.
+
+Here: `usage_daily`, `usage_devices`, `usage_call_circle`. Not here: what it costs (`money.py`).
+Minutes are hundredths, data is KB.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchestration.simulator import catalogue as cat
+from orchestration.simulator.feeds import coded, joined, padded
+from orchestration.simulator.identity import imei, msisdn
+from orchestration.simulator.randomness import Floats, Stream, scramble
+from orchestration.simulator.state import PLAN, THINKING
+from orchestration.simulator.today import Ints, Today
+
+_CIRCLE = 20
+_ONNET_NEIGHBOURS = np.array([1, -1, 2, -2, 5, -5, 11, -11])
+_TACS = [device.tac for device in cat.DEVICES]
+
+
+def _whole(values: npt.NDArray) -> Ints:
+    return values.astype(np.float64).astype(np.int64)
+
+
+def use(today: Today) -> None:
+    """Live the day on the network."""
+    state, people, day = today.state, today.world.people, today.day
+    z = today.normal(Stream.USAGE_LEVEL, "mood", "calls", "incoming", "talk", "data", "app")
+    u = today.uniform(
+        Stream.USAGE_SHAPE,
+        "calls",
+        "incoming",
+        "sms",
+        "quiet",
+        "night",
+        "offnet",
+        "failed",
+        "dropped",
+        "sessions",
+        "rare",
+        "split",
+        "poor",
+    )
+    state.mood[:] = 0.93 * state.mood + 0.12 * z["mood"]
+    who = np.flatnonzero(today.is_living & (state.status <= cat.ONE_WAY))
+    zs = {name: values[who] for name, values in z.items()}
+    us = {name: values[who] for name, values in u.items()}
+
+    is_weekend = today.date.weekday() >= 5
+    level = state.mood[who] - state.decline[who]
+    if is_weekend:
+        level = level + people.weekend[who]
+    factor = np.exp(level)
+    factor *= np.where(state.absent_until[who] >= day, state.absent_level[who], 1.0)
+    may_call = state.status[who] == cat.ACTIVE
+
+    calls_mean = people.calls_a_day[who] * factor
+    calls_out = _whole(calls_mean * np.exp(0.45 * zs["calls"] - 0.1) * may_call + us["calls"])
+    calls_out = np.where(may_call & (calls_mean > 0), calls_out, 0)
+    calls_in = _whole(
+        np.where(
+            calls_mean > 0,
+            calls_mean * people.incoming[who] * np.exp(0.45 * zs["incoming"] - 0.1)
+            + us["incoming"],
+            0,
+        )
+    )
+    per_call = 100 * people.minutes_a_call[who] * np.exp(0.35 * zs["talk"] - 0.06)
+    voice_out = np.maximum(_whole(calls_out * per_call), calls_out * 5)
+    voice_in = np.maximum(_whole(calls_in * per_call * 0.9), calls_in * 5)
+    sms_out = np.where(may_call, _whole(0.12 * factor + us["sms"] * 0.95), 0)
+
+    data_kb, slow_kb = _data(today, who, zs, us, factor, may_call)
+    voice = voice_out + voice_in
+    # Who thinks of leaving talks a little more to the other side.
+    drift = np.where(state.stage[who] >= THINKING, 0.06, 0.0)
+    offnet_share = np.clip(people.offnet_share[who] + 0.3 * (us["offnet"] - 0.5) + drift, 0, 1)
+    offnet = _whole(voice * offnet_share)
+    poor = np.exp(0.8 * people.poor_coverage[who])
+    failed_calls = _whole(calls_out * 0.02 * poor + us["failed"] * (calls_out > 0) * 0.999)
+    dropped = _whole(calls_out * 0.012 * poor + us["dropped"] * (calls_out > 0) * 0.999)
+    sessions = np.where(data_kb > 0, 1 + _whole(data_kb / 9_000 * (0.6 + 0.8 * us["sessions"])), 0)
+    failed_sessions = _whole(sessions * 0.015 * poor * (0.5 + us["sessions"]))
+    rare = us["rare"]
+    smart = cat.DEVICE_IS_SMART[state.device[who]]
+    is_5g = cat.DEVICE_IS_5G[state.device[who]] & cat.PLAN_IS_5G[state.holding[who, PLAN]]
+    on_5g = _whole(data_kb * np.where(is_5g, (0.35 + 0.4 * us["split"]) / (0.5 + 0.5 * poor), 0))
+    on_5g = np.minimum(on_5g, data_kb)
+    apps = _apps(people.video_share[who], zs["app"], data_kb)
+    roaming = rare < 0.01
+
+    state.month_voice_out[who] += voice_out
+    state.month_voice_in[who] += voice_in
+    state.month_data_kb[who] += data_kb
+    state.month_sms[who] += sms_out
+
+    is_used = (calls_out > 0) | (calls_in > 0) | (sms_out > 0) | (data_kb > 0)
+    rows = {
+        "voice_out_minutes": voice_out,
+        "voice_in_minutes": voice_in,
+        "voice_offnet_minutes": offnet,
+        "voice_competitor_minutes": _whole(offnet * 0.8),
+        "voice_night_minutes": _whole(voice * 0.12 * us["night"]),
+        "calls_out": calls_out,
+        "calls_in": calls_in,
+        "sms_out": sms_out,
+        "data_mb": data_kb,
+        **apps,
+        "data_mb_night": _whole(data_kb * 0.3 * us["night"]),
+        "data_mb_roaming": np.where(roaming, _whole(data_kb * 0.7), 0),
+        "data_mb_tethering": np.where(rare > 0.95, _whole(data_kb * 0.2), 0),
+        "data_mb_background": _whole(data_kb * (0.03 + 0.08 * us["split"])),
+        "data_mb_4g": np.where(smart, data_kb - on_5g, 0),
+        "data_mb_5g": on_5g,
+        "data_sessions": sessions,
+        "failed_data_sessions": failed_sessions,
+        "slow_data_mb": np.minimum(data_kb, slow_kb),
+        "poor_coverage_minutes": _whole(250 * poor * (0.3 + 1.4 * us["poor"])),
+        "roaming_minutes": np.where(roaming, _whole(voice * 0.6), 0),
+        "counterparties": np.minimum(calls_out + calls_in, 1 + (calls_out + calls_in) * 6 // 10),
+        "dropped_calls": dropped,
+        "failed_calls": failed_calls,
+    }
+    used = {name: values[is_used] for name, values in rows.items()}
+    used["counterparties"] = np.minimum(
+        used["counterparties"], used["calls_out"] + used["calls_in"]
+    )
+    slots = who[is_used]
+    today.outbox.add(
+        "usage_daily",
+        len(slots),
+        {
+            "subscriber_id": today.ids(slots),
+            "usage_date": np.full(len(slots), day),
+            **used,
+            "tac": coded(state.device[slots].astype(np.int64), _TACS),
+        },
+    )
+
+
+def _data(
+    today: Today, who: Ints, z: dict[str, Floats], u: dict[str, Floats], factor: Floats, may: Ints
+) -> tuple[Ints, Ints]:
+    """Data of the day and the slow part of it, KB, by what the plan still allows."""
+    state, people = today.state, today.world.people
+    base = people.data_kb_a_day[who]
+    plan = state.holding[who, PLAN]
+    allowance = cat.PLAN_DATA_KB[plan] + state.month_pack_kb[who]
+    is_over = state.month_data_kb[who] >= allowance
+    restraint = np.where(
+        is_over,
+        np.where(cat.PLAN_STOPS[plan], 0.0, np.where(cat.PLAN_THROTTLES[plan], 0.3, 0.5)),
+        1.0,
+    )
+    quiet = u["quiet"] < np.where(base < 25_000, 0.45, 0.03)
+    kb = _whole(base * factor * np.exp(0.6 * z["data"] - 0.18) * restraint)
+    kb = np.where(may & ~quiet, kb, 0)
+    slow_share = np.clip(0.02 * np.exp(0.7 * people.poor_coverage[who]) * (0.5 + u["poor"]), 0, 1)
+    slow_share = np.where(is_over & cat.PLAN_THROTTLES[plan], 0.9, slow_share)
+    return kb, _whole(kb * slow_share)
+
+
+def _apps(video_share: Floats, z: Floats, data_kb: Ints) -> dict[str, Ints]:
+    """Split the data by kind of application; the parts add up to the whole."""
+    video = video_share * np.exp(0.3 * z)
+    weights = {"video": video, "social": 0.22, "messaging": 0.12, "music": 0.06, "game": 0.05}
+    whole = video + 0.22 + 0.12 + 0.06 + 0.05 + 0.1
+    parts = {f"data_mb_{name}": _whole(data_kb * (weight / whole)) for name, weight in weights.items()}
+    parts["data_mb_other"] = data_kb - np.sum(list(parts.values()), axis=0)
+    return parts
+
+
+def change_devices(today: Today) -> None:
+    """New devices: bought, or after a lost SIM; joiners' first ones."""
+    state = today.state
+    u = today.uniform(Stream.CARE, "device", "model", "device_at")
+    able = today.is_living & (state.status == cat.ACTIVE)
+    new = np.flatnonzero(able & (u["device"] < 0.0009))
+    models = np.array(cat.NEWEST_DEVICES)[(u["model"][new] * 3).astype(np.int64)]
+    give_device(today, new, models, today.at(u["device_at"])[new])
+
+
+def give_device(today: Today, slots: Ints, models: Ints, seconds: Ints) -> None:
+    """The SIMs appear in other devices."""
+    state = today.state
+    state.device[slots] = models
+    state.device_number[slots] += 1
+    deliver_devices(today, slots, seconds)
+
+
+def deliver_devices(today: Today, slots: Ints, seconds: Ints) -> None:
+    state = today.state
+    device = state.device[slots].astype(np.int64)
+    tacs = coded(device, _TACS)
+    today.outbox.add(
+        "usage_devices",
+        len(slots),
+        {
+            "subscriber_id": today.ids(slots),
+            "imei": imei(device, slots, state.device_number[slots].astype(np.int64)),
+            "at": seconds,
+            "tac": tacs,
+        },
+    )
+
+
+def deliver_circle(today: Today, month: str, voice_out: Ints, voice_in: Ints) -> None:
+    """The month's top counterparties by minutes: neighbours on-net and strangers off-net."""
+    world = today.world
+    n, base = world.people.slots, world.subscribers
+    z = world.draws.normal(
+        Stream.CIRCLE, today.day, n, [f"weight_{place}" for place in range(_CIRCLE)]
+    )
+    size = 3 + (scramble(np.arange(n)) % np.uint64(_CIRCLE - 2)).astype(np.int64)
+    talkers = np.flatnonzero((voice_out + voice_in > 0) & today.is_present)
+    places = np.arange(_CIRCLE)
+    weights = np.exp(0.4 * np.stack([z[f"weight_{p}"][talkers] for p in places], axis=1)) / (
+        places + 1.5
+    )
+    weights = np.where(places < size[talkers][:, None], weights, 0)
+    shares = 0.92 * weights / weights.sum(axis=1, keepdims=True)
+    out = _whole(shares * voice_out[talkers][:, None])
+    into = _whole(shares * voice_in[talkers][:, None])
+    row, place = np.nonzero(out + into)
+    slot = talkers[row]
+    # Every other place is a neighbour in the ring of the opening base.
+    on_net = (place % 2 == 0) & (place // 2 < len(_ONNET_NEIGHBOURS)) & (base > 40)
+    step = _ONNET_NEIGHBOURS[np.minimum(place // 2, len(_ONNET_NEIGHBOURS) - 1)]
+    neighbour = (slot + step) % base
+    key = (scramble(slot * 3 + 1) % np.uint64(10**8)).astype(np.int64)
+    stranger = (key + place * 10_472_903) % 10**8
+    operator = place % len(cat.COMPETITORS)
+    outside = joined("18", coded(operator, ("0", "5", "9")), padded(stranger, 8))
+    inside = msisdn(neighbour)
+    mask = pa.array(on_net)
+    today.outbox.add(
+        "usage_call_circle",
+        len(slot),
+        {
+            "subscriber_id": today.ids(slot),
+            "month": month,
+            "counterparty_msisdn": pc.if_else(mask, inside, outside),
+            "counterparty_operator": pc.if_else(
+                mask, pa.scalar("云通"), coded(operator, cat.COMPETITORS)
+            ),
+            "minutes_out": out[row, place],
+            "minutes_in": into[row, place],
+            "is_onnet": on_net,
+        },
+    )

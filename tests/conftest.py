@@ -1,0 +1,57 @@
+"""What every test may ask for: the feeds' contracts and an installation in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.contracts import Feed
+from orchestration.installation import Installation
+from orchestration.settings import Settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_environment() -> None:
+    """Tests do not depend on what the developer's shell exports."""
+    for name in [name for name in os.environ if name.startswith("RETENTION_")]:
+        del os.environ[name]
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """An installation whose manifest is parsed once a session."""
+    home = tmp_path_factory.mktemp("project")
+    return Installation(Settings(home=home, secret_key="test"))
+
+
+@pytest.fixture(scope="session")
+def manifest(project: Installation) -> Mapping[str, Any]:
+    return project.manifest
+
+
+@pytest.fixture(scope="session")
+def feeds(project: Installation) -> Mapping[str, Feed]:
+    return project.feeds
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path, project: Installation) -> Callable[..., Settings]:
+    """Settings for a fresh home that starts with the session's parsed manifest."""
+
+    def make(name: str = "home", **values: Any) -> Settings:
+        home = tmp_path / name
+        target = home / "dbt" / "manifest.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _ = project.manifest
+        if not target.exists():
+            target.write_bytes(project.manifest_path.read_bytes())
+        defaults = {"secret_key": "test", "start_date": date(2025, 1, 1), "threads": 2}
+        return Settings(home=home, **(defaults | values))
+
+    return make

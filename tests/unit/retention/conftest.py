@@ -1,0 +1,78 @@
+"""A policy and hand-made rows for the domain's tests."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from orchestration.retention.policy import Policy, load_policy
+
+SEEDS = Path(__file__).resolve().parents[3] / "dbt_project" / "seeds"
+FEATURES = """\
+feature,family,unit,label_en,label_zh,reason_en,reason_zh,reason_when
+usage_ratio,CONSUMPTION,1,Usage ratio,用量比,Uses less than usual,用量低于平时,LOW
+complaints_90d,SERVICE,complaints,Complaints in 90 days,90天投诉数,Complained,有投诉,HIGH
+is_contract_ending,CUSTOMER,boolean,Contract ends soon,合约将到期,Contract ends soon,合约即将到期,HIGH
+balance_cny,CONSUMPTION,CNY,Balance,余额,Little balance,余额不足,LOW
+competitor_contacts_30d,SERVICE,contacts,Competitor contacts,接触竞争对手,Spoke to a competitor,联系竞争对手,HIGH
+allowance_used_ratio,CONSUMPTION,1,Allowance used,套餐使用率,Plan does not fit,套餐不匹配,EITHER
+"""
+
+
+@pytest.fixture
+def seeds(tmp_path: Path) -> Path:
+    """The shipped policy over a small set of features, free to be damaged."""
+    folder = tmp_path / "seeds"
+    shutil.copytree(SEEDS, folder)
+    (folder / "policy" / "churn_features.csv").write_text(FEATURES, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
+    folder = tmp_path_factory.mktemp("policy") / "seeds"
+    shutil.copytree(SEEDS, folder)
+    (folder / "policy" / "churn_features.csv").write_text(FEATURES, encoding="utf-8")
+    return load_policy(folder)
+
+
+@pytest.fixture(scope="session")
+def observe() -> Callable[..., pd.DataFrame]:
+    """Training rows whose churn really follows from the features, with unknown values."""
+
+    def rows(subscribers: int, dates: list[str], seed: int = 7, base: float = -2.5) -> pd.DataFrame:
+        random = np.random.default_rng(seed)
+        frames = []
+        for date in dates:
+            ratio = random.lognormal(0, 0.5, subscribers)
+            complaints = random.poisson(0.2, subscribers).astype(float)
+            ending = random.random(subscribers) < 0.2
+            log_odds = base - 1.5 * np.log(ratio) + 1.0 * complaints + 1.2 * ending
+            churned = random.random(subscribers) < 1 / (1 + np.exp(-log_odds))
+            balance = random.exponential(30, subscribers)
+            balance[random.random(subscribers) < 0.3] = np.nan
+            frame = pd.DataFrame(
+                {
+                    "subscriber_id": [f"S{n:06d}" for n in range(subscribers)],
+                    "index_date": pd.Timestamp(date),
+                    "payment_mode": np.where(
+                        random.random(subscribers) < 0.6, "PREPAID", "POSTPAID"
+                    ),
+                    "is_churn": churned.astype(int),
+                    "usage_ratio": ratio,
+                    "complaints_90d": complaints,
+                    "is_contract_ending": ending,
+                    "balance_cny": balance,
+                    "competitor_contacts_30d": np.nan,
+                    "allowance_used_ratio": 1.0,
+                }
+            )
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True)
+
+    return rows
