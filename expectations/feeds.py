@@ -78,7 +78,7 @@ def feed_suite(feed: Feed) -> tuple[Expectation, ...]:
 def _columns_match_contract(feed: Feed) -> Expectation:
     declared = ", ".join(
         f"('{name}', '{data_type}')"
-        for name, data_type in (feed.raw_columns | {"dt": "date"}).items()
+        for name, data_type in {**feed.raw_columns, "dt": "date"}.items()
     )
     return Expectation(
         COLUMNS,

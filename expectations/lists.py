@@ -1,9 +1,9 @@
-"""The suite of the lists that leave the building, before they are published.
+"""The suite of the lists, before they leave the building.
 
 The batch is every branch's list of one day (`dt`, `row_number` beside the list's own columns).
 Beside it lie `decisions (decision_id, subscriber_id, arm)`, all decisions of that day, and
 `manifest (org_id varchar, rows bigint)`, one row a branch's list.
-Not here: personal data in results; the batch holds some, so the SQL shows places only.
+Not here: numbers and names, which are no part of the batch (`has_number` says what matters).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ LIST_SUITE: tuple[Expectation, ...] = (
         place=_ROW,
     ),
     rows_where(
-        "msisdn IS NULL OR trim(msisdn) = ''",
+        "has_number IS NOT TRUE",
         name="number_is_present",
         severity="warning",
         description="Every row has a number to call.",
@@ -89,7 +89,7 @@ LIST_SUITE: tuple[Expectation, ...] = (
         "dt, org_id",
         name="ranks_run_from_one",
         severity="warning",
-        description="The rows of a list are ranked 1, 2, 3, …",
+        description="The rows of a list are ranked from one, without gaps.",
         description_zh="名单内排序从一连续编号",
         place=_FIRST_ROW,
     ),

@@ -96,19 +96,19 @@ def simulate(
 @importers.command("megaline")
 def import_megaline_command(directory: Path) -> None:
     """Megaline: calls, sessions and messages of 500 subscribers in 2018."""
-    from orchestration.demo import import_data_set
+    from orchestration.demo import describe_import, import_data_set
 
     settings = read_settings()
-    console.print(import_data_set("megaline", directory, settings).describe())
+    console.print(describe_import(import_data_set("megaline", directory, settings)))
 
 
 @importers.command("exacaster")
 def import_exacaster_command(directory: Path) -> None:
     """Exacaster: a prepaid operator's monthly panel of 2013."""
-    from orchestration.demo import import_data_set
+    from orchestration.demo import describe_import, import_data_set
 
     settings = read_settings()
-    console.print(import_data_set("exacaster", directory, settings).describe())
+    console.print(describe_import(import_data_set("exacaster", directory, settings)))
 
 
 @app.command()

@@ -104,6 +104,12 @@ def load_codes(seeds: Path) -> Mapping[str, frozenset[str]]:
     return {name: frozenset(values) for name, values in codes.items()}
 
 
+def load_tolerances(seeds: Path) -> Mapping[str, float]:
+    """Feed -> the share of a day's rows that may be quarantined before nothing downstream runs."""
+    with (seeds / "policy" / "feed_tolerances.csv").open(encoding="utf-8", newline="") as file:
+        return {row["feed"]: float(row["max_quarantined_share"]) for row in csv.DictReader(file)}
+
+
 def load_feeds(
     manifest: Mapping[str, Any], codes: Mapping[str, frozenset[str]]
 ) -> Mapping[str, Feed]:

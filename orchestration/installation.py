@@ -5,6 +5,7 @@ Here: how these parts are made from `Settings`. Not here: Dagster definitions (`
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from typing import Any
 from orchestration.contracts import Feed, load_codes, load_feeds
 from orchestration.lake import Lake
 from orchestration.partitions import Clocks
+from orchestration.retention.policy import Policy, load_policy
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.warehouse import LakeRelation, Warehouse
 
@@ -70,6 +72,27 @@ class Installation:
     @cached_property
     def feeds(self) -> Mapping[str, Feed]:
         return load_feeds(self.manifest, load_codes(SEEDS))
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy seeds as edited, with this installation's overrides."""
+        definition = self._definition_parameters
+        overrides = self.settings.policy_overrides
+        return load_policy(
+            SEEDS, {name: value for name, value in overrides.items() if name not in definition}
+        )
+
+    @property
+    def definition_overrides(self) -> Mapping[str, str]:
+        """The overrides that replace parameters of `churn_definition`, which dbt reads."""
+        definition = self._definition_parameters
+        overrides = self.settings.policy_overrides
+        return {name: value for name, value in overrides.items() if name in definition}
+
+    @cached_property
+    def _definition_parameters(self) -> frozenset[str]:
+        with (SEEDS / "policy" / "churn_definition.csv").open(encoding="utf-8", newline="") as file:
+            return frozenset(row["parameter"] for row in csv.DictReader(file))
 
     @cached_property
     def relations(self) -> tuple[LakeRelation, ...]:

@@ -6,6 +6,7 @@ Here: paths and the one way to put a file in its place. Not here: what the files
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -76,8 +78,6 @@ class Lake:
         try:
             yield unfinished
             unfinished.chmod(mode)
-            with unfinished.open("rb") as file:
-                os.fsync(file.fileno())
             path.parent.mkdir(parents=True, exist_ok=True)
             os.replace(unfinished, path)
         finally:
@@ -88,7 +88,31 @@ class Lake:
         with self.replacing(path, mode) as unfinished:
             pq.write_table(table, unfinished, compression="zstd")
 
+    def write_frame(self, frame: pd.DataFrame, path: Path) -> None:
+        """Write a pandas frame as Parquet, atomically, without pandas' own metadata."""
+        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+        self.write_table(table, path)
+
+    @contextmanager
+    def replacing_folder(self, path: Path, mode: int = 0o755) -> Iterator[Path]:
+        """Yield an unfinished folder; on success it takes `path`'s place whole."""
+        unfinished = self.workspace / f"{uuid.uuid4().hex}.writing"
+        unfinished.mkdir(mode=mode)
+        try:
+            yield unfinished
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists():
+                # A folder cannot be renamed over a full one: the old one steps aside first.
+                path.rename(unfinished.with_suffix(".replaced"))
+            unfinished.rename(path)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.rmtree(unfinished.with_suffix(".replaced"), ignore_errors=True)
+
     def sweep(self) -> None:
         """Remove what a killed process left unfinished. Call only when no run is under way."""
         for leftover in self.workspace.glob("*.writing"):
-            leftover.unlink(missing_ok=True)
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)

@@ -46,6 +46,11 @@ class Settings(BaseSettings):
     settle_seconds: int = Field(
         default=60, ge=0, description="A landing file younger than this may still be growing."
     )
+    policy_overrides: dict[str, str] = Field(
+        default_factory=dict,
+        description="Settings of the policy seeds that this installation replaces, as JSON; printed "
+        "by every run.",
+    )
     dbt_target: str = Field(default="duckdb", description="The dbt target of `profiles.yml`.")
     memory_limit: str = Field(default="4GB", description="DuckDB's memory limit.")
     threads: int = Field(default=os.cpu_count() or 2, ge=1, description="DuckDB's and dbt's threads.")

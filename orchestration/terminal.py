@@ -4,8 +4,6 @@ Here: a Dagster logger that hands the start of each step to a callback. Not here
 (`cli.py`).
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

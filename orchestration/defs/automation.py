@@ -3,8 +3,6 @@
 Here: when things run and together with what. Not here: what they do.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import time
@@ -12,6 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition,
+)
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -20,7 +21,7 @@ from dagster._core.storage.tags import (
 from orchestration.installation import Installation
 from orchestration.landing.releases import scan
 
-LOAD_GROUPS = ("ingestion", "core", "policy")
+LOAD_GROUPS = ("ingestion", "staging", "core", "policy")
 DAILY_LOOP = "daily_loop"
 LOAD_FEEDS = "load_feeds"
 MONTHLY_LEARNING = "monthly_learning"
@@ -29,7 +30,7 @@ MONTHLY_LEARNING = "monthly_learning"
 def automation(installation: Installation) -> dg.Definitions:
     """The three jobs, their schedules and the sensor."""
     days, months = installation.clocks.days, installation.clocks.months
-    monthly = dg.AssetSelection.tag("clock", "months")
+    monthly = dg.AssetSelection.tag("monthly", "")
     daily_loop = dg.define_asset_job(
         DAILY_LOOP,
         selection=dg.AssetSelection.all() - monthly,
@@ -64,7 +65,7 @@ def automation(installation: Installation) -> dg.Definitions:
 
 
 def landing_zone_sensor(
-    installation: Installation, load_feeds: dg.UnresolvedAssetJobDefinition
+    installation: Installation, load_feeds: UnresolvedAssetJobDefinition
 ) -> dg.SensorDefinition:
     """Loads the days whose files are new or have changed, once they have stopped growing."""
 

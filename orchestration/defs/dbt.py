@@ -3,8 +3,7 @@
 Here: selections, clocks, partition mappings and the metadata of a dbt run. Not here: any SQL.
 """
 
-from __future__ import annotations
-
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -14,41 +13,70 @@ import pandas as pd
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from orchestration.installation import DBT_EXECUTABLE, Installation
-from orchestration.partitions import DAYS_BEFORE_THE_MONTH, days_of, last_day_before, month_of
+from orchestration.partitions import DAYS_BEFORE_THE_MONTH, Clocks, days_of, last_day_before, month_of
 from orchestration.settings import DBT_PROJECT_DIR
 
+# Each model with a tag has its stretch; the rest is the day's marts.
+SCORED = "tag:scored"
 MONTHLY = "tag:monthly"
-# Models behind a Python output (scores, decisions) run after it; the rest runs before.
-AFTER_PYTHON = "source:loop+"
 
 
 class LoopTranslator(DagsterDbtTranslator):
-    """Keys are [schema, name], groups and owners come from `dbt_project.yml`; only the clock is ours."""
+    """Keys are [schema, name], groups and owners come from `dbt_project.yml`; only the clock is ours.
+
+    Views and seeds hold nothing of a day: they have no partitions.
+    """
+
+    def __init__(self, clocks: Clocks) -> None:
+        super().__init__()
+        self.clocks = clocks
+
+    def get_partitions_def(
+        self, dbt_resource_props: Mapping[str, Any]
+    ) -> dg.PartitionsDefinition | None:
+        if dbt_resource_props["resource_type"] != "model":
+            return None
+        if dbt_resource_props["config"]["materialized"] == "view":
+            return None
+        return self.clocks.months if is_monthly(dbt_resource_props) else self.clocks.days
 
     def get_partition_mapping(
         self,
         dbt_resource_props: Mapping[str, Any],
         dbt_parent_resource_props: Mapping[str, Any],
     ) -> dg.PartitionMapping | None:
-        child_is_monthly = "monthly" in dbt_resource_props.get("tags", [])
-        parent_is_monthly = "monthly" in dbt_parent_resource_props.get("tags", [])
-        return DAYS_BEFORE_THE_MONTH if child_is_monthly and not parent_is_monthly else None
+        """A month learns from the days before it."""
+        reads_days = (
+            is_monthly(dbt_resource_props)
+            and self.get_partitions_def(dbt_parent_resource_props) is self.clocks.days
+        )
+        return DAYS_BEFORE_THE_MONTH if reads_days else None
 
 
-def build_arguments(first: date, last: date, month: date | None = None) -> list[str]:
+def is_monthly(dbt_resource_props: Mapping[str, Any]) -> bool:
+    return "monthly" in dbt_resource_props.get("tags", [])
+
+
+def build_arguments(
+    first: date, last: date, month: date | None = None, overrides: Mapping[str, str] | None = None
+) -> list[str]:
     """The dbt command line for the release dates `first`..`last` (inclusive).
 
-    `month` is the month that is learnt for, on the MONTHS clock.
+    `month` is the month that is learnt for, on the MONTHS clock; `overrides` replaces parameters
+    of the churn definition.
     """
-    dates = f"from_date: '{first}', to_date: '{last}'"
-    return ["build", "--vars", f"{{{dates}{f', month: {month!s:.10}' if month else ''}}}"]
+    values: dict[str, Any] = {"from_date": str(first), "to_date": str(last)}
+    if month:
+        values["month"] = str(month)
+    if overrides:
+        values["churn_definition_overrides"] = dict(overrides)
+    return ["build", "--vars", json.dumps(values)]
 
 
 def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
     """The three stretches of dbt: the day's marts, what follows the scores, and the month."""
-    days, months = installation.clocks.days, installation.clocks.months
     single_run = dg.BackfillPolicy.single_run()
-    translator = LoopTranslator()
+    translator = LoopTranslator(installation.clocks)
 
     def stretch(
         context: dg.AssetExecutionContext, first: date, last: date, month: date | None = None
@@ -63,7 +91,9 @@ def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
         target.mkdir(parents=True, exist_ok=True)
         with installation.exported():
             invocation = dbt.cli(
-                build_arguments(first, last, month), context=context, target_path=target
+                build_arguments(first, last, month, installation.definition_overrides),
+                context=context,
+                target_path=target,
             )
             # Only when dbt has closed the warehouse can its tables be counted.
             events = list(invocation.stream())
@@ -72,8 +102,7 @@ def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
     @dbt_assets(
         manifest=installation.manifest,
         name="day_marts",
-        exclude=f"{AFTER_PYTHON} {MONTHLY} resource_type:unit_test",
-        partitions_def=days,
+        exclude=f"{SCORED} {MONTHLY} resource_type:unit_test",
         backfill_policy=single_run,
         dagster_dbt_translator=translator,
     )
@@ -84,9 +113,8 @@ def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
     @dbt_assets(
         manifest=installation.manifest,
         name="day_opportunities",
-        select=AFTER_PYTHON,
-        exclude=f"{MONTHLY} resource_type:unit_test",
-        partitions_def=days,
+        select=SCORED,
+        exclude="resource_type:unit_test",
         backfill_policy=single_run,
         dagster_dbt_translator=translator,
     )
@@ -99,7 +127,6 @@ def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
         name="month_marts",
         select=MONTHLY,
         exclude="resource_type:unit_test",
-        partitions_def=months,
         backfill_policy=dg.BackfillPolicy.multi_run(1),
         dagster_dbt_translator=translator,
     )

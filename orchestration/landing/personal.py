@@ -46,10 +46,11 @@ def token(normalised: str) -> str:
 
 
 def normalised(personal: str, value: str) -> str:
-    """SQL: the one way of writing an identifier, so that it matches across feeds; NULL if nothing is left.
+    """SQL: the one way of writing an identifier, so that it matches across feeds.
 
     Phone: digits, without 00, 86 or +86 before 11 digits. IMEI: its first 14 digits (the 15th is a
-    check digit, a 16-digit IMEISV has none). IMSI, ICCID: digits. ID number: upper case. Area: trimmed.
+    check digit, a 16-digit IMEISV has none). IMSI, ICCID: digits. ID number: upper case, trimmed.
+    Area: trimmed. NULL if nothing is left.
     """
     digits = f"regexp_replace({value}, '[^0-9]', '', 'g')"
     forms = {
@@ -102,11 +103,13 @@ def derived_columns(feed: Feed, delivered: Collection[str]) -> dict[str, str]:
 
 
 def is_valid_id_number(number: str) -> str:
-    """SQL: an 18-character number has a birthday and the right check digit; NULL for other lengths."""
+    """SQL: a birthday and the right check digit (GB 11643); NULL without 18 characters."""
     total = " + ".join(
         f"(ascii({number}[{i}:{i}]) - 48) * {weight}" for i, weight in enumerate(_WEIGHTS, start=1)
     )
-    birthday = f"try_cast({number}[7:10] || '-' || {number}[11:12] || '-' || {number}[13:14] as date)"
+    birthday = (
+        f"try_cast({number}[7:10] || '-' || {number}[11:12] || '-' || {number}[13:14] as date)"
+    )
     check = f"'{_CHECK_DIGITS}'[1 + ({total}) % 11]"
     return (
         f"case when length({number}) <> 18 then null"

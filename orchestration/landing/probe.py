@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.contracts import Feed
-from orchestration.landing.problems import FileRejected, Problem
+from orchestration.landing.problems import FileRejectedError, Problem
 
 BLOCK_BYTES = 1 << 20
 # A header longer than this is no header; so is a line with more text than fits in memory easily.
@@ -79,22 +79,26 @@ class Delivery:
         return {name.lower(): index for index, name in enumerate(self.header) if name}
 
     def check_unchanged(self) -> None:
-        """Raises FileRejected if the file is no longer the one that was looked at."""
+        """Raises FileRejectedError if the file is no longer the one that was looked at."""
         if not self.path.exists() or Stamp.of(self.path) != self.stamp:
-            raise FileRejected(Problem(self.name, "changed while it was being read"))
+            raise FileRejectedError(Problem(self.name, "changed while it was being read"))
 
 
 def probe(path: Path, feed: Feed) -> Delivery:
-    """Look at a file. Raises FileRejected, naming file, line and column, if it cannot be read."""
+    """Look at a file. Raises FileRejectedError, naming file, line and column, if it cannot be read."""
     try:
         stamp = Stamp.of(path)
         if stamp.size == 0:
-            raise FileRejected(Problem(path.name, "is empty (0 bytes): a failed delivery"))
-        delivery = _probe_parquet(path, stamp) if path.suffix == ".parquet" else _probe_text(path, stamp, feed)
+            raise FileRejectedError(Problem(path.name, "is empty (0 bytes): a failed delivery"))
+        delivery = (
+            _probe_parquet(path, stamp)
+            if path.suffix == ".parquet"
+            else _probe_text(path, stamp, feed)
+        )
         _check_header(delivery, feed)
         delivery.check_unchanged()
     except READ_ERRORS as error:
-        raise FileRejected(Problem(path.name, read_failure(path, error))) from None
+        raise FileRejectedError(Problem(path.name, read_failure(path, error))) from None
     return delivery
 
 
@@ -133,7 +137,9 @@ def _probe_text(path: Path, stamp: Stamp, feed: Feed) -> Delivery:
     with open_binary(path) as file:
         head = file.read(HEADER_BYTES)
     if not head:
-        raise FileRejected(Problem(path.name, "is empty (0 bytes decompressed): a failed delivery"))
+        raise FileRejectedError(
+            Problem(path.name, "is empty (0 bytes decompressed): a failed delivery")
+        )
     bom_bytes, candidates = _encodings(head)
     encoding, scan = _decode(path, bom_bytes, candidates)
     header_line, text, blank_lines, offset = _header_line(path, scan.head)
@@ -232,7 +238,7 @@ def _header_line(path: Path, head: str) -> tuple[int, str, int, int]:
         if text:
             return line, text, line - 1, len(head[: stop + 1].encode("utf-8"))
         start = stop + 1
-    raise FileRejected(Problem(path.name, "is no CSV: no header line", line=max(line, 1)))
+    raise FileRejectedError(Problem(path.name, "is no CSV: no header line", line=max(line, 1)))
 
 
 def _split_header(path: Path, text: str, line: int, feed: Feed) -> tuple[str, tuple[str, ...]]:
@@ -250,7 +256,7 @@ def _split_header(path: Path, text: str, line: int, feed: Feed) -> tuple[str, tu
             best = (matched, len(names), delimiter, names)
     if best is None:
         what = f"is no CSV of {feed.name}: no name in the header is a column of the contract"
-        raise FileRejected(Problem(path.name, what, line=line))
+        raise FileRejectedError(Problem(path.name, what, line=line))
     return best[2], best[3]
 
 
@@ -262,7 +268,7 @@ def _probe_parquet(path: Path, stamp: Stamp) -> Delivery:
     except (pa.ArrowException, OSError) as error:
         # Arrow's own message may quote the file's content.
         what = f"is no readable Parquet file ({type(error).__name__})"
-        raise FileRejected(Problem(path.name, what)) from None
+        raise FileRejectedError(Problem(path.name, what)) from None
     with path.open("rb") as raw:
         sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
     return Delivery(
@@ -282,6 +288,8 @@ def _check_header(delivery: Delivery, feed: Feed) -> None:
     twice = sorted({name for name in names if name and names.count(name) > 1})
     missing = [name for name in feed.required_columns if name not in names]
     problems = [Problem(delivery.name, "is twice in the header", line, name) for name in twice]
-    problems += [Problem(delivery.name, "required column is missing", line, name) for name in missing]
+    problems += [
+        Problem(delivery.name, "required column is missing", line, name) for name in missing
+    ]
     if problems:
-        raise FileRejected(*problems)
+        raise FileRejectedError(*problems)

@@ -39,7 +39,7 @@ class Problem:
         return f"{self.file}: {line}{column}{self.what}"
 
 
-class FileRejected(Exception):
+class FileRejectedError(Exception):
     """One file cannot be taken in; becomes part of a LandingError."""
 
     def __init__(self, *problems: Problem) -> None:
@@ -63,4 +63,6 @@ class LandingError(Exception):
 def load_reasons(seeds: Path) -> Mapping[str, Label]:
     """Quarantine reason -> its labels, from the code tables among the seeds."""
     with (seeds / "codes" / "quarantine_reasons.csv").open(encoding="utf-8", newline="") as file:
-        return {row["reason"]: Label(row["label_en"], row["label_zh"]) for row in csv.DictReader(file)}
+        return {
+            row["reason"]: Label(row["label_en"], row["label_zh"]) for row in csv.DictReader(file)
+        }

@@ -121,7 +121,10 @@ def write_receipt(lake: Lake, receipt: Receipt) -> None:
     rows: list[Mapping[str, Any]] = [asdict(file) | {"arrived": True} for file in receipt.files]
     rows = rows or [{"arrived": False}]
     table = pa.Table.from_pydict(
-        {field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in SCHEMA},
+        {
+            field.name: pa.array([row.get(field.name) for row in rows], field.type)
+            for field in SCHEMA
+        },
         schema=SCHEMA,
     )
     lake.write_table(table, lake.receipt(receipt.feed, receipt.dt))
@@ -136,6 +139,6 @@ def read_receipt(lake: Lake, feed: str, dt: date) -> Receipt | None:
     for row in pq.ParquetFile(path).read().to_pylist():
         if row.pop("arrived"):
             lines = row["physical_lines"] - row["header_lines"] - row["blank_lines"]
-            names = {name: tuple(row.pop(name)) for name in ("missing_columns", "extra_columns")}
-            files.append(FileReceipt(**row, **names, record_lines=lines))
+            row |= {name: tuple(row[name]) for name in ("missing_columns", "extra_columns")}
+            files.append(FileReceipt(**row, record_lines=lines))
     return Receipt(feed, dt, tuple(files))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,7 @@ SCHEMA = pa.schema(
 )
 
 
-class LineTooLong(Exception):
+class LineTooLongError(Exception):
     """A line is longer than LINE_BYTES."""
 
     def __init__(self, line: int) -> None:
@@ -54,7 +54,7 @@ class LineTooLong(Exception):
 
 @dataclass(frozen=True)
 class Split:
-    """The records of a block: `consumed` bytes with `lines` physical lines, `blank` of them empty."""
+    """Records of a block: `consumed` bytes with `lines` physical lines, `blank` of them empty."""
 
     batch: pa.RecordBatch
     consumed: int
@@ -85,8 +85,8 @@ def read_records(
     `_line` is the physical line (the text begins with line `first_line`), `_lines` how many lines
     the record takes, `_defect` the index + 1 into DEFECTS or NULL, `_fields` the values without
     quotes (NULL for a defect). With `marks_bad_bytes`, a record with U+FFFD has a defect. With
-    `wanted` (sorted line numbers) only those records come, with `_text`, else `_text` is NULL.
-    Raises LineTooLong.
+    `wanted` (line numbers) only those records come, with `_text`, else `_text` is NULL.
+    Raises LineTooLongError.
     """
     tally = tally if tally is not None else Tally()
     line = first_line
@@ -95,14 +95,16 @@ def read_records(
         text = rest + block if rest else block
         cut = text.rfind(b"\n") + 1
         if cut:
-            split = split_block(text[:cut], delimiter, n_fields, line, marks_bad_bytes, False, wanted)
+            split = split_block(
+                text[:cut], delimiter, n_fields, line, marks_bad_bytes, False, wanted
+            )
             yield from _counted(split, tally)
             line += split.lines
             rest = text[split.consumed :]
         else:
             rest = text
         if len(rest) > LINE_BYTES:
-            raise LineTooLong(line)
+            raise LineTooLongError(line)
     if rest:
         text = rest if rest.endswith(b"\n") else rest + b"\n"
         yield from _counted(
@@ -164,7 +166,7 @@ def split_block(
 
 @dataclass(frozen=True)
 class _Cuts:
-    """Where to cut a block. Arrays over records, but `separators` (over fields) and `keep` (bytes)."""
+    """Where to cut a block. Arrays over records; `separators` over fields; `keep` over bytes."""
 
     n_lines: int
     n_blank: int
@@ -196,9 +198,8 @@ def _plain_cuts(text: npt.NDArray[np.uint8], delimiter: int) -> _Cuts:
     if n_blank:
         is_field = np.ones(len(separators), bool)
         is_field[last_fields[is_blank]] = False
-        removed = np.cumsum(~separators_mask, dtype=np.int64)
         separators = separators[is_field]
-        offsets = removed[separators]
+        offsets = np.cumsum(keep)[separators]
         first, starts, ends, counts = (x[~is_blank] for x in (first, starts, ends, counts))
     else:
         offsets = separators - np.arange(len(separators))
@@ -249,14 +250,18 @@ def _find_multiline(text: bytes, delimiter: str, n_fields: int, is_last: bool) -
         if j is None and not is_last and len(text) - start <= MULTILINE_BYTES:
             consumed, n_lines = start, i
             break
-        if j is not None and (stop := int(newlines[j]) + 1) - start <= MULTILINE_BYTES:
-            if _is_one_record(text[start:stop], delimiter, n_fields):
-                joined_first.append(i)
-                joined_last.append(j)
-                k += 2
-                continue
-        unbalanced.append(i)
-        k += 1
+        stop = start if j is None else int(newlines[j]) + 1
+        if (
+            j is not None
+            and stop - start <= MULTILINE_BYTES
+            and _is_one_record(text[start:stop], delimiter, n_fields)
+        ):
+            joined_first.append(i)
+            joined_last.append(j)
+            k += 2
+        else:
+            unbalanced.append(i)
+            k += 1
     last_of = np.arange(n_lines)
     last_of[joined_first] = joined_last
     steps = np.zeros(n_lines + 1, np.int32)
@@ -279,7 +284,7 @@ def _is_one_record(text: bytes, delimiter: str, n_fields: int) -> bool:
 
 
 def _quoted_cuts(text: npt.NDArray[np.uint8], delimiter: int, lines: _Multiline) -> _Cuts:
-    """With quotation marks: a delimiter cuts if an even number of marks precedes it in its record."""
+    """With quotation marks: a delimiter cuts if an even number of them precedes it in its record."""
     newlines, quotes = lines.newlines, lines.quotes
     line_starts = np.concatenate(([0], newlines[:-1] + 1)) if len(newlines) else newlines
     has_return = (newlines > line_starts) & (text[newlines - 1] == _RETURN)
@@ -359,7 +364,7 @@ def _select(
     """Only the records at the wanted lines, with their text."""
     chosen = np.flatnonzero(np.isin(batch["_line"].to_numpy(), wanted))
     bounds = _from_zero(cuts.ends + 1)
-    bounds[:-1] = cuts.starts if len(cuts.starts) else 0
+    bounds[:-1] = cuts.starts
     texts = pa.StringArray.from_buffers(len(cuts.starts), pa.py_buffer(bounds), pa.py_buffer(text))
     texts = pc.utf8_rtrim(texts.take(pa.array(chosen)), "\r\n")
     batch = batch.take(pa.array(chosen))
@@ -370,5 +375,3 @@ def defect_name(column: str) -> str:
     """SQL: a `_defect` code as its reason."""
     names = ", ".join(f"'{name}'" for name in DEFECTS)
     return f"list_extract([{names}], {column})"
-
-

@@ -41,7 +41,9 @@ def scan(landing: Path, feed: str) -> LandingFolder:
     else, also a date that does not exist, is unrecognised. A folder that does not exist is empty.
     """
     folder = landing / feed
-    pattern = re.compile(rf"{re.escape(feed)}_(\d{{8}})(?:_\d{{2,}})?\.(?:csv|csv\.gz|parquet)", re.A)
+    pattern = re.compile(
+        rf"{re.escape(feed)}_(\d{{8}})(?:_\d{{2,}})?\.(?:csv|csv\.gz|parquet)", re.A
+    )
     parts: defaultdict[date, list[Path]] = defaultdict(list)
     unrecognised: list[Path] = []
     unfinished: list[Path] = []

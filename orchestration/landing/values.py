@@ -18,25 +18,25 @@ _DATE = r"(?:\d{4}-\d{2}-\d{2}|\d{4}/\d{2}/\d{2}|\d{8})"
 _TIME = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?"
 _OFFSET = r"(?:Z|[+-]\d{2}(?::?\d{2})?)"
 _COMPACT = r"\d{8}(?:[01]\d|2[0-3])[0-5]\d[0-5]\d"
+_TIMESTAMP = rf"(?:{_DATE}|(?:{_DATE}[T ]{_TIME}|{_COMPACT}){_OFFSET}?)"
 _MONTH = rf"(?:\d{{4}}[-/]\d{{2}}|\d{{6}}|{_DATE})"
 _TRUE, _FALSE = ("true", "1", "y", "t", "yes"), ("false", "0", "n", "f", "no")
 _BLANKS = r"[\s\x{3000}\x{00a0}]*"
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 _INTEGERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
-# A double holds money exactly enough if it is this close to two decimals.
+# A double holds money exactly enough if it is this close to the declared decimals.
 _DOUBLE_TOLERANCE = "1e-6"
+# Integers up to here are exact in a double.
 _EXACT_DOUBLE = "9007199254740992"
 
 
 @dataclass(frozen=True)
 class Parse:
-    """`value`: SQL over the delivered field; `is_wrong`: SQL over the field and the value, or None.
-
-    `is_wrong` holds the placeholders {field} and {value}, and is true or false, never NULL.
-    """
+    """`value`: SQL over the delivered field. `is_wrong`: SQL over the field and the column that
+    holds the value: true or false, never NULL (None: nothing can be wrong)."""
 
     value: str
-    is_wrong: str | None
+    is_wrong: str | None = None
 
 
 def is_blank(text: str) -> str:
@@ -44,97 +44,126 @@ def is_blank(text: str) -> str:
     return f"regexp_full_match({text}, '{_BLANKS}')"
 
 
-def from_text(column: Column, field: str, timezone: str) -> Parse:
-    """A text field. Text stays as it is, empty is NULL; other types are trimmed, blank is NULL."""
+def from_text(column: Column, field: str, value: str, timezone: str) -> Parse:
+    """A text field; `value` names the column that will hold its value.
+
+    Text stays as it is, empty is NULL; other types are trimmed, blank is NULL.
+    """
     if column.data_type == "varchar":
-        return Parse(f"nullif({field}, '')", None)
-    form, value = _text_form(column, field, timezone)
+        return Parse(f"nullif({field}, '')")
+    is_absent = f"{field} is null or {field} = ''"
+    is_filled = rf"not regexp_full_match({field}, '\s*')"
+    if column.is_rounded:
+        # Rounded at the door: the cast reads what may be written here, but for one form (1_000).
+        return Parse(
+            f"try_cast({field} as {column.data_type})",
+            f"case when {is_absent} then false when {value} is null then {is_filled}"
+            f" else contains({field}, '_') end",
+        )
+    form, parsed = _text_form(column, field, timezone)
     return Parse(
-        value,
-        "case when {field} is null or {field} = '' then false"
-        f" when regexp_full_match({{field}}, '\\s*{form}\\s*') then {{value}} is null"
-        " else not regexp_full_match({field}, '\\s*') end",
+        parsed,
+        rf"case when {is_absent} then false when regexp_full_match({field}, '\s*{form}\s*')"
+        f" then {value} is null else {is_filled} end",
     )
 
 
-def from_parquet(column: Column, source_type: str, field: str, timezone: str) -> Parse | None:
+def from_parquet(
+    column: Column, source_type: str, field: str, value: str, timezone: str
+) -> Parse | None:
     """A Parquet field of a DuckDB type; None if such a type cannot hold the declared one."""
     source = source_type.upper()
     if source == "NULL":
-        return Parse(f"null::{column.data_type}", None)
+        return Parse(f"null::{column.data_type}")
     if source == "VARCHAR":
-        return from_text(column, field, timezone)
-    is_lost = "{field} is not null and {value} is null"
+        return from_text(column, field, value, timezone)
+    if column.data_type == "varchar":
+        return _text_from_parquet(source, field, value)
+    if column.data_type == "bigint":
+        return _integer_from_parquet(source, field, value)
+    if column.data_type.startswith("decimal"):
+        return _decimal_from_parquet(column, source, field, value)
+    if column.data_type == "boolean" and source == "BOOLEAN":
+        return Parse(field)
+    if _INTEGERS.fullmatch(source):
+        # 1 and 0, 20250131, 202501: read as if written as text.
+        return from_text(column, f"({field}::varchar)", value, timezone)
+    return (
+        None
+        if column.data_type == "boolean"
+        else _time_from_parquet(column, source, field, value, timezone)
+    )
+
+
+def _is_lost(field: str, value: str) -> str:
+    return f"({field} is not null and {value} is null)"
+
+
+def _is_changed(field: str, value: str) -> str:
+    return f"({field} is not null and {value} is distinct from {field})"
+
+
+def _is_inexact_integer(field: str) -> str:
+    is_exact = f"isfinite({field}) and {field} = trunc({field}) and abs({field}) <= {_EXACT_DOUBLE}"
+    return f"({field} is not null and not ({is_exact}))"
+
+
+def _text_from_parquet(source: str, field: str, value: str) -> Parse | None:
     if source == "BLOB":
-        if column.data_type == "varchar":
-            return Parse(f"nullif(try(decode({field})), '')", is_lost + " and octet_length({field}) > 0")
-        return None
+        is_wrong = f"({_is_lost(field, value)} and octet_length({field}) > 0)"
+        return Parse(f"nullif(try(decode({field})), '')", is_wrong)
+    if source in ("FLOAT", "DOUBLE"):
+        # An identifier that passed through a data frame with gaps: 13800000000.0.
+        return Parse(f"try_cast({field} as bigint)::varchar", _is_inexact_integer(field))
+    is_plain = _INTEGERS.fullmatch(source) or source.startswith(("DECIMAL", "TIMESTAMP"))
+    return Parse(f"{field}::varchar") if is_plain or source in ("DATE", "BOOLEAN") else None
+
+
+def _integer_from_parquet(source: str, field: str, value: str) -> Parse | None:
+    parsed = f"try_cast({field} as bigint)"
+    if _INTEGERS.fullmatch(source):
+        return Parse(parsed, _is_lost(field, value))
+    if source.startswith("DECIMAL"):
+        return Parse(parsed, _is_changed(field, value))
+    return Parse(parsed, _is_inexact_integer(field)) if source in ("FLOAT", "DOUBLE") else None
+
+
+def _decimal_from_parquet(column: Column, source: str, field: str, value: str) -> Parse | None:
     if source == "FLOAT":
         # The shortest text of a float is what was meant; as a double 12.34 is 12.3400002.
-        is_number = column.data_type in ("bigint", "varchar") or column.data_type.startswith("decimal")
-        return from_parquet(column, "DOUBLE", f"({field}::varchar::double)", timezone) if is_number else None
-    is_integer = _INTEGERS.fullmatch(source) is not None
-    is_decimal = source.startswith("DECIMAL")
-    is_time = source.startswith("TIMESTAMP")
-    if column.data_type == "varchar":
-        if is_integer or is_time or source in ("DATE", "BOOLEAN") or source.endswith(",0)"):
-            return Parse(f"{field}::varchar", None)
-        if source == "DOUBLE":
-            return Parse(f"try_cast({field} as bigint)::varchar", _is_inexact_integer())
-        return Parse(f"{field}::varchar", None) if is_decimal else None
-    if column.data_type == "bigint":
-        if is_integer:
-            return Parse(f"try_cast({field} as bigint)", is_lost)
-        if is_decimal:
-            changed = "{field} is not null and {value} is distinct from {field}"
-            return Parse(f"try_cast({field} as bigint)", changed)
-        return Parse(f"try_cast({field} as bigint)", _is_inexact_integer()) if source == "DOUBLE" else None
-    if column.data_type.startswith("decimal"):
-        value = f"try_cast({field} as {column.data_type})"
-        if is_integer or ((is_decimal or source == "DOUBLE") and column.is_rounded):
-            return Parse(value, is_lost)
-        if is_decimal:
-            return Parse(value, is_lost + " or coalesce({value} <> {field}, false)")
-        if source == "DOUBLE":
-            far = f"coalesce(abs({{field}} - {{value}}::double) > {_DOUBLE_TOLERANCE}, false)"
-            return Parse(value, f"({is_lost}) or {far}")
-        return None
-    if column.data_type == "boolean":
-        if source == "BOOLEAN":
-            return Parse(field, None)
-        return from_text(column, f"({field}::varchar)", timezone) if is_integer else None
-    return _time_from_parquet(column, source, field, timezone, is_integer=is_integer)
+        field = f"({field}::varchar::double)"
+    parsed = f"try_cast({field} as {column.data_type})"
+    is_float = source in ("FLOAT", "DOUBLE")
+    is_lost = _is_lost(field, value)
+    if _INTEGERS.fullmatch(source) or (
+        (is_float or source.startswith("DECIMAL")) and column.is_rounded
+    ):
+        return Parse(parsed, is_lost)
+    if source.startswith("DECIMAL"):
+        return Parse(parsed, _is_changed(field, value))
+    if is_float:
+        is_far = f"coalesce(abs({field} - {value}::double) > {_DOUBLE_TOLERANCE}, false)"
+        return Parse(parsed, f"({is_lost} or {is_far})")
+    return None
 
 
 def _time_from_parquet(
-    column: Column, source: str, field: str, timezone: str, *, is_integer: bool
+    column: Column, source: str, field: str, value: str, timezone: str
 ) -> Parse | None:
-    if is_integer:
-        return from_text(column, f"({field}::varchar)", timezone)
-    if source == "TIMESTAMP WITH TIME ZONE":
-        field = f"({field} at time zone '{timezone}')"
-    elif source != "DATE" and not source.startswith("TIMESTAMP"):
+    if source != "DATE" and not source.startswith("TIMESTAMP"):
         return None
-    finite = f"case when isfinite({field}) then {field} end" if source == "DATE" else field
-    is_lost = "{field} is not null and {value} is null"
+    local = f"({field} at time zone '{timezone}')" if source.endswith("TIME ZONE") else field
+    local = f"(case when isfinite({local}) then {local} end)"
+    day = f"try_cast({local} as date)"
     if column.data_type == "timestamp":
-        return Parse(f"try_cast({finite} as timestamp)", is_lost)
-    day = f"try_cast({finite} as date)"
-    if column.is_month:
-        return Parse(f"cast(date_trunc('month', {day}) as date)", is_lost)
-    if source == "DATE":
-        return Parse(day, is_lost)
-    return Parse(
-        f"case when {field} = date_trunc('day', {field}) then {day} end",
-        is_lost,
-    )
-
-
-def _is_inexact_integer() -> str:
-    return (
-        "{field} is not null and not coalesce(isfinite({field}) and {field} = trunc({field})"
-        f" and abs({{field}}) <= {_EXACT_DOUBLE}, false)"
-    )
+        parsed = f"try_cast({local} as timestamp)"
+    elif column.is_month:
+        parsed = f"cast(date_trunc('month', {day}) as date)"
+    elif source == "DATE":
+        parsed = day
+    else:
+        parsed = f"case when {local} = date_trunc('day', {local}) then {day} end"
+    return Parse(parsed, _is_lost(field, value))
 
 
 def _text_form(column: Column, field: str, timezone: str) -> tuple[str, str]:
@@ -144,40 +173,36 @@ def _text_form(column: Column, field: str, timezone: str) -> tuple[str, str]:
         return r"[+-]?\d+", f"try_cast({field} as bigint)"
     if decimal := _DECIMAL.fullmatch(column.data_type):
         scale = int(decimal[2])
-        value = f"try_cast({field} as {column.data_type})"
-        if column.is_rounded:
-            return r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", value
         # Zeros after the scale change nothing; any other digit would be lost.
-        return rf"[+-]?(?:\d+(?:\.\d{{0,{scale}}}0*)?|\.\d{{1,{scale}}}0*)", value
+        form = rf"[+-]?(?:\d+(?:\.\d{{0,{scale}}}0*)?|\.\d{{1,{scale}}}0*)"
+        return form, f"try_cast({field} as {column.data_type})"
     if column.data_type == "boolean":
         lower = f"lower({text})"
-        value = f"case when {lower} in {_TRUE} then true when {lower} in {_FALSE} then false end"
-        return f"(?i:{'|'.join(_TRUE + _FALSE)})", value
+        parsed = f"case when {lower} in {_TRUE} then true when {lower} in {_FALSE} then false end"
+        return f"(?i:{'|'.join(_TRUE + _FALSE)})", parsed
+    if column.data_type == "date" and column.is_month:
+        month = f"replace({text}, '/', '-')"
+        iso = (
+            f"case length({text}) when 6 then {text}[1:4] || '-' || {text}[5:6] || '-01'"
+            f" when 7 then {month} || '-01' when 8 then {_dashed(text)} else {month} end"
+        )
+        return _MONTH, f"cast(date_trunc('month', try_cast({iso} as date)) as date)"
     if column.data_type == "date":
-        if column.is_month:
-            month = f"replace({text}, '/', '-')"
-            iso = (
-                f"case length({text}) when 6 then {text}[1:4] || '-' || {text}[5:6] || '-01'"
-                f" when 7 then {month} || '-01' when 8 then {_dashed(text)} else {month} end"
-            )
-            return _MONTH, f"cast(date_trunc('month', try_cast({iso} as date)) as date)"
         iso = f"case when length({text}) = 8 then {_dashed(text)} else {text} end"
         return _DATE, f"try_cast({iso} as date)"
     if column.data_type == "timestamp":
+        compact_time = f"{text}[9:10] || ':' || {text}[11:12] || ':' || {text}[13:]"
         iso = (
-            f"case when not regexp_matches({text}, '^\\d{{8}}') then {text}"
-            f" when regexp_matches({text}, '^\\d{{14}}') then {_dashed(text)} || ' ' || {text}[9:10]"
-            f" || ':' || {text}[11:12] || ':' || {text}[13:]"
+            rf"case when not regexp_matches({text}, '^\d{{8}}') then {text}"
+            rf" when regexp_matches({text}, '^\d{{14}}') then {_dashed(text)} || ' ' || {compact_time}"
             f" else {_dashed(text)} || {text}[9:] end"
         )
-        has_offset = f"regexp_matches({text}, '(:\\d{{2}}(\\.\\d+)?|^\\d{{14}}){_OFFSET}$')"
-        value = (
+        has_offset = rf"regexp_matches({text}, '(:\d{{2}}(\.\d+)?|^\d{{14}}){_OFFSET}$')"
+        parsed = (
             f"case when {has_offset} then try_cast({iso} as timestamptz) at time zone '{timezone}'"
             f" else try_cast({iso} as timestamp) end"
         )
-        date_only = rf"{_DATE}"
-        with_time = rf"(?:{_DATE}[T ]{_TIME}|{_COMPACT}){_OFFSET}?"
-        return f"(?:{date_only}|{with_time})", value
+        return _TIMESTAMP, parsed
     raise ValueError(f"{column.name}: no way to read type {column.data_type!r}")
 
 

@@ -6,6 +6,7 @@ here: what goes into it (`ingest.py`), tokens (`personal.py`).
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -39,8 +40,7 @@ def write_vault(lake: Lake, path: Path, key: bytes, rows: pa.RecordBatchReader) 
             for group in _row_groups(rows):
                 writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
         if path.exists() and _holds_same(path, unfinished, key):
-            unfinished.unlink()
-            unfinished.hardlink_to(path)
+            shutil.copyfile(path, unfinished)
 
 
 def _row_groups(rows: pa.RecordBatchReader) -> Iterator[pa.Table]:
@@ -61,7 +61,9 @@ def _holds_same(one: Path, other: Path, key: bytes) -> bool:
             return (
                 a.schema_arrow == b.schema_arrow
                 and a.num_row_groups == b.num_row_groups
-                and all(a.read_row_group(i).equals(b.read_row_group(i)) for i in range(a.num_row_groups))
+                and all(
+                    a.read_row_group(i).equals(b.read_row_group(i)) for i in range(a.num_row_groups)
+                )
             )
     except (OSError, pa.ArrowException):
         # Written under another key, or damaged: the new file replaces it.

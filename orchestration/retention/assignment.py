@@ -37,14 +37,14 @@ def assign(
     `stored`: decisions made before (subscriber_id, cycle, arm, arm_probability; may be empty). A
     subscriber with an arm in the cycle keeps it, whatever the policy says today.
 
-    Order and index stay. Raises ValueError where `stored` holds two arms for one subscriber and
-    cycle, or an opportunity comes twice.
+    The order stays, the index is fresh. Raises ValueError where `stored` holds two arms for one
+    subscriber and cycle, or an opportunity comes twice.
     """
     if candidates["opportunity_id"].duplicated().any():
         raise ValueError("opportunity_id: an opportunity comes twice")
-    decisions = candidates.copy()
-    decisions["decision_id"] = identifiers("de", candidates["opportunity_id"])
-    decisions["cycle"] = cycle_of(candidates["as_of_date"]).astype("str")
+    decisions = candidates.reset_index(drop=True)
+    decisions["decision_id"] = identifiers("de", decisions["opportunity_id"])
+    decisions["cycle"] = cycle_of(decisions["as_of_date"]).astype("str")
     selected = decisions.loc[decisions["is_selected"], ["subscriber_id", "cycle"]]
     drawn = _kept(_draw(selected, policy, key), stored)
     decisions["arm"] = drawn["arm"].reindex(decisions.index).fillna(SUPPRESSED)

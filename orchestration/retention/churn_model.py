@@ -34,8 +34,8 @@ Kind = Literal["LOGISTIC", "BASE_RATE"]
 Validation = Literal["TIME_ORDERED", "FOLDS", "NONE"]
 
 LABEL_DEFINITION = (
-    "is_churn = churn_date in (index_date + lead_days, index_date + lead_days + horizon_days], "
-    "of subscribers alive and in the population at index_date"
+    "is_churn = churn_date in (as_of_date + lead_days, as_of_date + lead_days + horizon_days], "
+    "of subscribers alive and in the population at as_of_date"
 )
 REASONS = ("reason_1", "reason_2", "reason_3")
 # A probability of exactly 0 or 1 has no log-odds and claims a certainty that no model has.
@@ -71,11 +71,11 @@ def train(
 ) -> ChurnModel:
     """Fit the month's model on matured rows, and measure it on rows it had not seen.
 
-    `rows`: one a subscriber_id x index_date, with payment_mode, is_churn (0/1) and a column a
+    `rows`: one a subscriber_id x as_of_date, with payment_mode, is_churn (0/1) and a column a
     feature (number or boolean; null = unknown). Their order does not matter.
     `label_parameters`: what the label was made with (lead_days, horizon_days, ...), for the card.
 
-    The newest index dates are held out, the model is fitted on older ones and measured, then fitted
+    The newest as-of dates are held out, the model is fitted on older ones and measured, then fitted
     again on everything. With too few dates it is measured across folds of subscribers, and says so.
     With fewer than `min_churners` churners (or nobody who stayed) everybody gets the smoothed base
     rate of the payment mode.
@@ -83,7 +83,7 @@ def train(
     """
     names = [feature.name for feature in features]
     _check_training_rows(rows, names)
-    rows = _in_order(rows.assign(index_date=pd.to_datetime(rows["index_date"])))
+    rows = _in_order(rows.assign(as_of_date=pd.to_datetime(rows["as_of_date"])))
     offered = len(rows)
     rows = _sample(rows, policy.max_training_rows)
     label = rows["is_churn"].to_numpy(dtype=np.float64)
@@ -106,7 +106,7 @@ def train(
         "label_parameters": dict(label_parameters or {}),
         "columns": list(columns),
         "dropped_columns": dropped,
-        "index_dates": _dates(rows),
+        "as_of_dates": _dates(rows),
         "rows": len(rows),
         "rows_offered": offered,
         "churners": churners,
@@ -349,7 +349,7 @@ def _time_split(
     The gap keeps the training labels to what was known on the first held-out date. A history too
     short for the gap is split without it: the card's dates show which it was.
     """
-    dates = rows["index_date"]
+    dates = rows["as_of_date"]
     newest = np.sort(dates.unique())[-policy.holdout_dates :]
     is_holdout = dates.isin(newest).to_numpy()
     for gap_days in (policy.validation_gap_days, 1):
@@ -488,18 +488,18 @@ def _reasons(model: ChurnModel, shares: Floats) -> npt.NDArray[np.object_]:
 
 
 def _check_training_rows(rows: pd.DataFrame, names: Sequence[str]) -> None:
-    needed = ["subscriber_id", "index_date", "payment_mode", "is_churn", *names]
+    needed = ["subscriber_id", "as_of_date", "payment_mode", "is_churn", *names]
     missing = [name for name in needed if name not in rows.columns]
     if missing:
         raise ValueError(f"training rows lack {', '.join(missing)}")
     if not rows["is_churn"].isin([0, 1]).all():
         raise ValueError("training rows: is_churn is neither 0 nor 1")
-    if rows.duplicated(["subscriber_id", "index_date"]).any():
-        raise ValueError("training rows: subscriber_id, index_date is not unique")
+    if rows.duplicated(["subscriber_id", "as_of_date"]).any():
+        raise ValueError("training rows: subscriber_id, as_of_date is not unique")
 
 
 def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.sort_values(["index_date", "subscriber_id"], kind="stable", ignore_index=True)
+    return rows.sort_values(["as_of_date", "subscriber_id"], kind="stable", ignore_index=True)
 
 
 def _fixed_draw(values: pd.Series) -> npt.NDArray[np.uint64]:
@@ -511,7 +511,7 @@ def _sample(rows: pd.DataFrame, size: int) -> pd.DataFrame:
     """All rows, or a uniform sample of `size` that depends on the keys alone."""
     if len(rows) <= size:
         return rows
-    draw = _fixed_draw(rows["index_date"].dt.strftime("%Y%m%d") + rows["subscriber_id"])
+    draw = _fixed_draw(rows["as_of_date"].dt.strftime("%Y%m%d") + rows["subscriber_id"])
     chosen = np.sort(np.argsort(draw, kind="stable")[:size])
     return rows.iloc[chosen].reset_index(drop=True)
 
@@ -570,7 +570,7 @@ def _coefficients(pipeline: Pipeline | None, columns: Sequence[str]) -> dict[str
 
 
 def _dates(rows: pd.DataFrame) -> list[str]:
-    return sorted(rows["index_date"].dt.strftime("%Y-%m-%d").unique().tolist())
+    return sorted(rows["as_of_date"].dt.strftime("%Y-%m-%d").unique().tolist())
 
 
 def _pipeline_bytes(pipeline: Pipeline | None) -> bytes:

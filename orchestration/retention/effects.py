@@ -152,11 +152,11 @@ def sample_ratio_p(treated: int, control: int, planned_control_share: float) -> 
 
 def _units(outcomes: pd.DataFrame, outcome: str) -> pd.DataFrame:
     """One row a subscriber and cycle: the first randomised decision."""
-    rows = outcomes.loc[
-        outcomes["arm"].isin(RANDOMISED),
-        ["decision_id", "subscriber_id", "cycle", "dt", "arm", "arm_probability", "is_mature"],
-    ].copy()
-    churned = outcomes.loc[rows.index, outcome].astype("Int64")
+    columns = ["decision_id", "subscriber_id", "cycle", "dt", "arm", "arm_probability", "is_mature"]
+    rows = outcomes.loc[outcomes["arm"].isin(RANDOMISED), [*columns, outcome]].reset_index(
+        drop=True
+    )
+    churned = rows.pop(outcome).astype("Int64")
     is_mature = rows["is_mature"].fillna(False).astype(bool)
     if churned[is_mature].isna().any():
         raise ValueError(f"outcomes: {outcome} is null on a matured row")

@@ -39,23 +39,25 @@ def keyed_digests(values: pd.Series, key: bytes, context: str) -> pd.Series:
 
     Raises ValueError for a null value.
     """
+    return _keyed(values, key, context, "digest")
+
+
+def uniform_draws(values: pd.Series, key: bytes, context: str) -> npt.NDArray[np.float64]:
+    """One number in [0, 1) a value: the same value, key and context draw the same number."""
+    leading = f"('0x' || substr(digest, 1, {_DRAW_BITS // 4}))::ubigint"
+    draws = _keyed(values, key, context, leading).to_numpy(dtype=np.uint64)
+    return draws.astype(np.float64) / float(2**_DRAW_BITS)
+
+
+def _keyed(values: pd.Series, key: bytes, context: str, expression: str) -> pd.Series:
+    """An SQL expression over each value's `digest`."""
     block = hashlib.sha256(key).digest() if len(key) > _BLOCK_BYTES else key
     block = block.ljust(_BLOCK_BYTES, b"\0")
     inner = bytes(byte ^ 0x36 for byte in block) + f"{context}\n".encode()
     outer = bytes(byte ^ 0x5C for byte in block)
     table = pa.table({"value": _text(values, is_nullable=False)})
-    sql = "select sha256(? || unhex(sha256(? || encode(value)))) as digest from hashed"
-    return _hash(table, sql, [outer, inner], values)
-
-
-def uniform_draws(values: pd.Series, key: bytes, context: str) -> npt.NDArray[np.float64]:
-    """One number in [0, 1) a value: the same value, key and context draw the same number."""
-    digests = keyed_digests(values, key, context)
-    table = pa.table({"digest": pa.array(digests, type=pa.string())})
-    digits = _DRAW_BITS // 4
-    sql = f"select ('0x' || substr(digest, 1, {digits}))::ubigint as draw from hashed"
-    draws = _hash(table, sql, [], values).to_numpy(dtype=np.uint64)
-    return draws.astype(np.float64) / float(2**_DRAW_BITS)
+    digests = "select sha256(? || unhex(sha256(? || encode(value)))) as digest from hashed"
+    return _hash(table, f"select {expression} as it from ({digests})", [outer, inner], values)
 
 
 def _text(values: pd.Series, *, is_nullable: bool) -> pa.Array:

@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, cast
 
-FEATURES_FILE = "policy/churn_features.csv"
+FEATURES_FILE = "policy/churn_model_features.csv"
 ACTIONS_FILE = "policy/actions.csv"
 LIST_COLUMNS_FILE = "policy/list_columns.csv"
 CODE_FILES = ("codes/codes.csv", "policy/loop_codes.csv")
@@ -109,6 +109,7 @@ class ModelPolicy:
     prior_churn_rate: float = _setting(0, 1, is_open=True)
     prior_weight_rows: float = _setting(0, is_open=True)
     min_reason_contribution: float = _setting(0)
+    max_share_without_reason: float = _setting(0, 1)
 
 
 @dataclass(frozen=True)

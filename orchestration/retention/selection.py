@@ -191,14 +191,11 @@ def _excluded(rows: pd.DataFrame, exclusions: pd.DataFrame) -> pd.Series:
 
 def _is_resting(rows: pd.DataFrame, decided: pd.DataFrame, policy: ContactPolicy) -> pd.Series:
     """Selected, in whatever arm, less than `cooldown_days` before the day."""
-    days = pd.to_datetime(rows["as_of_date"])
+    day = pd.to_datetime(rows["as_of_date"]).max()  # the only one; NaT without rows
     earlier = decided.loc[decided["arm"].isin(RANDOMISED), ["subscriber_id", "as_of_date"]]
-    dates = pd.to_datetime(earlier["as_of_date"])
-    if len(rows):
-        dates = dates[dates < days.iloc[0]]
-    last = dates.groupby(earlier["subscriber_id"].reindex(dates.index)).max()
-    rest = days - rows["subscriber_id"].map(last).astype("datetime64[ns]")
-    return rest < pd.Timedelta(days=policy.cooldown_days)
+    age = day - pd.to_datetime(earlier["as_of_date"])
+    is_recent = (age > pd.Timedelta(0)) & (age < pd.Timedelta(days=policy.cooldown_days))
+    return rows["subscriber_id"].isin(earlier.loc[is_recent, "subscriber_id"])
 
 
 def _branch_rank(rows: pd.DataFrame, eligible: _Mask) -> pd.Series:

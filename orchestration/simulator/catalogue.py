@@ -41,7 +41,20 @@ PLANS = (
     Plan("PL03", "畅享59", "Enjoy 59", False, 5900, 300, 20, 50, 15, 500, 10, "BILL", "5G", 5000),
     Plan("PL04", "尊享89", "Select 89", False, 8900, 500, 30, 50, 15, 300, 10, "THROTTLE", "5G", 0),
     Plan(
-        "PL05", "尊享129", "Select 129", False, 12900, 800, 50, 100, 15, 300, 10, "THROTTLE", "5G", 0
+        "PL05",
+        "尊享129",
+        "Select 129",
+        False,
+        12900,
+        800,
+        50,
+        100,
+        15,
+        300,
+        10,
+        "THROTTLE",
+        "5G",
+        0,
     ),
     Plan(
         "PL06", "臻享199", "Prime 199", False, 19900, 1500, 100, 100, 15, 0, 10, "THROTTLE", "5G", 0
@@ -88,7 +101,9 @@ PRODUCTS = (
     Product("VA03", "VAS", "来电名片", "Caller card", 300, 0, None, False, 0, 0),
     Product("DP01", "DATA_PACK", "加油包2GB", "Top-up pack 2 GB", 1000, 2, None, False, 0, 0),
     Product("DP02", "DATA_PACK", "加油包5GB", "Top-up pack 5 GB", 2000, 5, None, False, 0, 0),
-    Product("DC01", "DEVICE_CONTRACT", "合约机24月", "Device contract", 0, 0, None, False, 24, 60000),
+    Product(
+        "DC01", "DEVICE_CONTRACT", "合约机24月", "Device contract", 0, 0, None, False, 24, 60000
+    ),
 )
 PRODUCT_FEE_FEN = np.array([product.fee_fen for product in PRODUCTS], dtype=np.int64)
 PRODUCT_DATA_KB = np.array([product.data_gb * 1_000_000 for product in PRODUCTS], dtype=np.int64)
@@ -187,9 +202,7 @@ FAMILIES = (
     Family("REMINDER", "续费提醒", "Reminder", 0, ("CONTRACT_END", "BILL_OPACITY")),
     Family("CARE_CALL", "关怀回访", "Care call", 300, ("SERVICE_ATTITUDE", "BILL_OPACITY")),
     Family("PLAN_CHANGE", "套餐优化", "Plan change", 1500, ("PLAN_MISFIT", "BILL_OPACITY")),
-    Family(
-        "MATCH_TARIFF", "资费匹配", "Matched tariff", 2000, ("COMPETITOR_OFFER", "PLAN_MISFIT")
-    ),
+    Family("MATCH_TARIFF", "资费匹配", "Matched tariff", 2000, ("COMPETITOR_OFFER", "PLAN_MISFIT")),
     Family("TOPUP_BONUS", "充值赠送", "Top-up bonus", 1000, ("COMPETITOR_OFFER", "PLAN_MISFIT")),
     Family("TOPUP_FOR_HANDSET", "预存购机", "Handset for top-up", 30000, ("TERMINAL",)),
     Family("GIFT_HANDSET", "赠送终端", "Handset as a gift", 50000, ("TERMINAL", "SERVICE_LAG")),
@@ -211,6 +224,14 @@ FAMILIES = (
     Family("CLUB_INVITE", "俱乐部邀请", "Club invitation", 500, ("SOCIAL_CIRCLE",)),
 )
 FAMILY: Mapping[str, int] = {family.code: index for index, family in enumerate(FAMILIES)}
+# What the people in the field take the actions on the lists to be, where the name differs.
+ACTION_FAMILY: Mapping[str, str] = {
+    "COMPLAINT_CARE": "SERVICE_RECOVERY",
+    "BALANCE_REMINDER": "REMINDER",
+    "COMPETITOR_SAVE": "MATCH_TARIFF",
+    "CONTRACT_RENEWAL": "DEVICE_UPGRADE",
+    "PLAN_CHECK": "PLAN_CHANGE",
+}
 REMEDIES = np.array([[cause in family.remedies for cause in CAUSES] for family in FAMILIES])
 
 STATUSES = ("ACTIVE", "ONE_WAY_SUSPENDED", "TWO_WAY_SUSPENDED", "DEACTIVATED")

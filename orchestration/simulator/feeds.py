@@ -7,7 +7,6 @@ from the platform's contracts; a test holds the two together.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,19 +22,14 @@ import pyarrow.parquet as pq
 
 # name[*]:kind, in the order of delivery; * marks the key.
 _COLUMNS: Mapping[str, str] = {
-    "org_units": (
-        "org_id*:text parent_org_id:text org_level:text name_zh:text name_en:text"
-    ),
+    "org_units": ("org_id*:text parent_org_id:text org_level:text name_zh:text name_en:text"),
     "org_staff": (
         "staff_id*:text staff_name:text org_id:text channel_id:text section_id:text role:text "
         "employment:text daily_capacity_calls:count daily_capacity_visits:count"
     ),
-    "org_channels": (
-        "channel_id*:text org_id:text channel_type:text"
-    ),
+    "org_channels": ("channel_id*:text org_id:text channel_type:text"),
     "org_agents": (
-        "agent_id*:text valid_from*:date channel_id:text org_id:text agent_type:text "
-        "valid_to:date"
+        "agent_id*:text valid_from*:date channel_id:text org_id:text agent_type:text valid_to:date"
     ),
     "billing_plans": (
         "plan_id*:text valid_from*:date valid_to:date name_zh:text name_en:text brand:text "
@@ -88,9 +82,7 @@ _COLUMNS: Mapping[str, str] = {
         "roaming_minutes:minutes counterparties:count dropped_calls:count failed_calls:count "
         "tac:text"
     ),
-    "usage_devices": (
-        "subscriber_id*:text imei*:text at*:time tac:text"
-    ),
+    "usage_devices": ("subscriber_id*:text imei*:text at*:time tac:text"),
     "usage_competitor_contacts": (
         "event_id*:text subscriber_id:text at:time kind:text forward_type:text "
         "forward_to_msisdn:text competitor:text"
@@ -313,9 +305,18 @@ def write(landing: Path, feed: str, dt: date, rows: pa.Table) -> Path:
     if suffix == "parquet":
         pq.write_table(rows, unfinished, compression="zstd")
     else:
-        pacsv.write_csv(rows, unfinished, pacsv.WriteOptions(quoting_header="none"))
-    os.replace(unfinished, path)
+        _write_csv(rows, unfinished)
+    unfinished.replace(path)
     return path
+
+
+def _write_csv(rows: pa.Table, path: Path) -> None:
+    """Plain values; with quotes only if some value of the file needs them."""
+    try:
+        options = pacsv.WriteOptions(quoting_header="none", quoting_style="none")
+        pacsv.write_csv(rows, path, options)
+    except pa.ArrowInvalid:
+        pacsv.write_csv(rows, path, pacsv.WriteOptions(quoting_header="none"))
 
 
 def remove(landing: Path, feeds: Iterable[str], dt: date) -> None:

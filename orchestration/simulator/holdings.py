@@ -36,9 +36,7 @@ def snapshot(today: Today, slots: Ints) -> None:
 def start_month(today: Today) -> None:
     """Plan changes take effect on the first of the month; contracts that ran out end."""
     state = today.state
-    changing = np.flatnonzero(
-        today.is_in_network & (state.next_plan != state.holding[:, PLAN])
-    )
+    changing = np.flatnonzero(today.is_in_network & (state.next_plan != state.holding[:, PLAN]))
     _deliver(today, changing, PLAN, ended_at=today.midnight, end_reason="REPLACED")
     state.holding[changing, PLAN] = state.next_plan[changing]
     state.holding_second[changing, PLAN] = today.midnight

@@ -15,10 +15,13 @@ from orchestration.simulator.randomness import Floats, Stream
 from orchestration.simulator.state import CONTENT, DECIDED, NEVER, THINKING, VAS
 from orchestration.simulator.today import Flags, Ints, Today
 
-_ABRUPT = 0.15  # share that decides at once
-_DECISIONS_A_DAY = 0.038  # of those who think, at full pace
-_DAYS_TO_FULL_PACE = 10
-_RECOVERIES_A_DAY = 0.009
+_ABRUPT = 0.06  # share that decides at once
+_DECISIONS_A_DAY = 0.075  # of those who think, at full pace
+_DAYS_TO_FULL_PACE = 60
+_RECOVERIES_A_DAY = 0.0035
+DAYS_OF_DECLINE = 16  # for usage to fall by the trait's log factor
+MOST_DECLINE = 2.3
+DAYS_OF_THINKING = 50  # about the mean time from the thought to the exit
 _LIFE_EVENTS_A_DAY = 0.00006
 _FRAUDS_A_DAY = 0.00003
 _HOLDS_A_DAY = 0.00007
@@ -72,7 +75,7 @@ def think(today: Today) -> Turns:
 
     thinking = able & (state.stage == THINKING)
     pace = _DECISIONS_A_DAY * np.exp(people.haste) * _remedy(today)
-    pace *= np.minimum(1.0, (day - state.stage_day + 1) / _DAYS_TO_FULL_PACE)
+    pace *= np.minimum(1.0, (day - state.stage_day + 1) / _DAYS_TO_FULL_PACE) ** 2
     decided = thinking & (u["decide"] < pace)
     recovered = thinking & ~decided & (u["recover"] < _RECOVERIES_A_DAY)
     state.stage[recovered] = CONTENT
@@ -83,9 +86,7 @@ def think(today: Today) -> Turns:
     total = hazards.sum(axis=1)
     new = u["thought"][content] < -np.expm1(-total)
     thinkers = content[new]
-    shares = hazards[new].cumsum(axis=1)
-    picked = (u["cause"][thinkers] * shares[:, -1])[:, None] >= shares
-    state.cause[thinkers] = picked.sum(axis=1)
+    state.cause[thinkers] = pick_cause(hazards[new], u["cause"][thinkers])
     state.stage[thinkers] = THINKING
     state.stage_day[thinkers] = day
     decided[thinkers] = u["abrupt"][thinkers] < _ABRUPT
@@ -101,7 +102,7 @@ def think(today: Today) -> Turns:
 
     state.decline[:] = np.where(
         state.stage >= THINKING,
-        np.minimum(2.3, state.decline + people.decline / 20),
+        np.minimum(MOST_DECLINE, state.decline + people.decline / DAYS_OF_DECLINE),
         state.decline * 0.85,
     )
     calm = able & (state.stage == CONTENT) & (state.status == cat.ACTIVE)
@@ -129,9 +130,30 @@ def daily_hazards(today: Today, slots: Ints) -> Floats:
     to_end = state.contract_end[slots] - day
     ending = (to_end < 45) & (to_end > -45)
     hazards[:, cat.CAUSE["CONTRACT_END"]] *= np.where(ending, 8.0, 0.3)
-    is_new = day - people.activated_day[slots] < 90
-    hazards *= (np.where(is_new, 1.4, 1.0) * _remedy(today)[slots])[:, None].astype(np.float32)
+    is_new = day - people.activated_day[slots] < 120
+    hazards *= (np.where(is_new, 1.8, 1.0) * _remedy(today)[slots])[:, None].astype(np.float32)
     return hazards
+
+
+def pick_cause(hazards: Floats, u: Floats) -> Ints:
+    """One cause a row with chances in proportion to the hazards."""
+    edges = hazards.cumsum(axis=1)
+    return ((u * edges[:, -1])[:, None] >= edges).sum(axis=1).astype(np.int64)
+
+
+def begin(today: Today) -> None:
+    """At the opening some have been thinking of leaving for a while already."""
+    state, people, day = today.state, today.world.people, today.day
+    u = today.uniform(Stream.OPENING, "thinking", "days", "cause")
+    since = (u["days"] * DAYS_OF_THINKING).astype(np.int64)
+    chance = people.hazards.sum(axis=1) * DAYS_OF_THINKING
+    there = people.activated_day <= day - since
+    slots = np.flatnonzero(today.is_present & there & (u["thinking"] < chance))
+    state.stage[slots] = THINKING
+    state.stage_day[slots] = day - since[slots]
+    state.cause[slots] = pick_cause(people.hazards[slots], u["cause"][slots])
+    decline = people.decline * since / DAYS_OF_DECLINE
+    state.decline[slots] = np.minimum(MOST_DECLINE, decline)[slots]
 
 
 def _remedy(today: Today) -> Floats:
@@ -145,8 +167,8 @@ def _be_absent(today: Today, u: dict[str, Floats], able: Flags) -> None:
     """Holidays and forgotten second phones: quiet days that mean nothing."""
     state, people, day = today.state, today.world.people, today.day
     there = able & (state.absent_until < day)
-    absent = there & (u["absence"] < 0.006)
-    dormant = there & people.is_prepaid & (u["dormant"] < 0.0007)
+    absent = there & (u["absence"] < 0.0045)
+    dormant = there & people.is_prepaid & (u["dormant"] < 0.0005)
     days = 1 - 6 * np.log1p(-u["absent_days"].astype(np.float64))
     long_days = 10 + 30 * u["absent_days"].astype(np.float64)
     level = np.where(u["absent_level"] < 0.75, u["absent_level"] * 0.6, 0.0)

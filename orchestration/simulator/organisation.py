@@ -12,7 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 _PROVINCES = (("云州省", "Yunzhou"), ("江岭省", "Jiangling"))
-_CITIES = (("青河市", "Qinghe"), ("临山市", "Linshan"), ("海宁港市", "Haininggang"), ("玉泉市", "Yuquan"))
+_CITIES = (
+    ("青河市", "Qinghe"),
+    ("临山市", "Linshan"),
+    ("海宁港市", "Haininggang"),
+    ("玉泉市", "Yuquan"),
+)
 _BRANCHES = (
     ("城东支局", "East Branch"),
     ("城西支局", "West Branch"),

@@ -21,7 +21,8 @@ Flags = npt.NDArray[np.bool_]
 
 # Joiners a day per subscriber at the opening: keeps the base about level against its losses.
 JOINERS_A_DAY = 0.0026
-PREPAID_SHARE = 0.45
+PREPAID_SHARE = 0.45  # of the opening base
+PREPAID_SHARE_OF_JOINERS = 0.58  # prepaid lines come and go faster
 _MINUTES_A_MONTH = 30.4
 
 
@@ -127,11 +128,14 @@ def people(
             "light",
         ),
     )
-    prepaid = u["prepaid"] < PREPAID_SHARE
+    share = np.where(np.arange(n) < subscribers, PREPAID_SHARE, PREPAID_SHARE_OF_JOINERS)
+    prepaid = u["prepaid"] < share
     branch = (u["branch"] * organisation.branches).astype(np.int64)
     # Branches differ in how they serve and how well they are covered.
     branches = organisation.branches
-    served = np.linspace(-0.5, 0.5, branches, dtype=np.float32)[(np.arange(branches) * 5) % branches]
+    served = np.linspace(-0.5, 0.5, branches, dtype=np.float32)[
+        (np.arange(branches) * 5) % branches
+    ]
     covered = np.linspace(-0.6, 0.6, branches, dtype=np.float32)[
         (np.arange(branches) * 7 + 3) % branches
     ]
@@ -149,9 +153,9 @@ def people(
         is_prepaid=prepaid,
         branch=branch,
         gender=(u["gender"] < 0.52).astype(np.int64),
-        birthday=(
-            opened_day - (18 + 52 * u["age"].astype(np.float64) ** 1.4) * 365.25
-        ).astype(np.int64),
+        birthday=(opened_day - (18 + 52 * u["age"].astype(np.float64) ** 1.4) * 365.25).astype(
+            np.int64
+        ),
         is_second_line=_second_lines(u["line"], subscribers),
         price_sensitivity=z["price"],
         competitor_exposure=z["competitor"],
@@ -160,7 +164,7 @@ def people(
         device_age=_float(device_age),
         need_growth=z["need"],
         carelessness=z["careless"],
-        decline=_float(np.maximum(0.0, 0.8 + 0.6 * z["decline"])),
+        decline=_float(np.maximum(0.0, 1.1 + 0.5 * z["decline"])),
         haste=_float(0.35 * z["haste"]),
         reachability=_float(0.35 + 0.6 * u["reach"]),
         is_sleeping_dog=u["dog"] < 0.07,
@@ -187,9 +191,7 @@ def plan_cost_fen(minutes_a_month: Floats, kb_a_month: Floats) -> npt.NDArray[np
     kb_over = np.maximum(0, kb_a_month[:, None] - cat.PLAN_DATA_KB)
     # A plan that stops or throttles costs nothing more, but what is missing hurts.
     pain = np.where(cat.PLAN_DATA_FEN > 0, cat.PLAN_DATA_FEN, 250)
-    return _float(
-        cat.PLAN_FEE_FEN + minutes_over * cat.PLAN_VOICE_FEN + kb_over / 1_000_000 * pain
-    )
+    return _float(cat.PLAN_FEE_FEN + minutes_over * cat.PLAN_VOICE_FEN + kb_over / 1_000_000 * pain)
 
 
 def _plans(
@@ -249,7 +251,7 @@ def _with_hazards(traits: People) -> People:
 
 
 # Thoughts of leaving a day, postpaid and prepaid, for somebody average.
-THOUGHTS_A_DAY = (0.0019, 0.0036)
+THOUGHTS_A_DAY = (0.00165, 0.0030)
 
 
 def _float(values: npt.NDArray[np.floating]) -> Floats:

@@ -37,6 +37,9 @@ class Stream(IntEnum):
     FIELD = 10
     CIRCLE = 11
     BILLS = 12
+    STANDING = 13
+    DEVICES = 14
+    OPENING = 15
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def update(today: Today, turns: life.Turns) -> None:
     """Set everybody's status at the end of the day and deliver what changed."""
     state, day = today.state, today.day
     old_status, old_reason = state.status.copy(), state.reason.copy()
-    u = today.uniform(Stream.FIELD, "at", "stated", "stated_cause", "competitor", "walk_in")
+    u = today.uniform(Stream.STANDING, "at", "stated", "stated_cause", "competitor")
     leave_kind = np.full(state.slots, -1)
     removals = _removals(today)
     for kind, flags in removals.items():
@@ -86,9 +86,7 @@ def _removals(today: Today) -> dict[str, Flags]:
         & ~prepaid
         & (state.owed_fen > 0)
         & (day - state.due_day >= POSTPAID_TO_REMOVAL_DAYS),
-        "FRAUD_REMOVED": suspended
-        & (state.reason == cat.FRAUD)
-        & (spell >= FRAUD_TO_REMOVAL_DAYS),
+        "FRAUD_REMOVED": suspended & (state.reason == cat.FRAUD) & (spell >= FRAUD_TO_REMOVAL_DAYS),
     }
 
 

@@ -6,7 +6,7 @@ since 1970, seconds are seconds since 1970 in local time, money is fen.
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -70,7 +70,18 @@ class State:
     month_charged_fen: Ints  # so far, all parts
     is_plan_charged: npt.NDArray[np.bool_]
     month_pack_kb: Ints  # data bought on top of the plan this month
-    overage_fen: Ints  # of the last closed month
+    # The last closed month, billed a few days later.
+    closed_plan: npt.NDArray[np.int16]
+    closed_voice_out: Ints
+    closed_voice_in: Ints
+    closed_data_kb: Ints
+    closed_sms: Ints
+    closed_plan_fen: Ints
+    closed_vas_fen: Ints
+    closed_discount_fen: Ints
+    closed_pack_kb: Ints
+    is_closed: npt.NDArray[np.bool_]  # was in the network in that month
+    overage_fen: Ints  # of that month
     balance_fen: Ints  # prepaid
     valid_until: Ints  # prepaid
     negative_since: Ints  # prepaid
@@ -150,6 +161,16 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         month_charged_fen=filled(0, np.int64),
         is_plan_charged=filled(0, np.bool_),
         month_pack_kb=filled(0, np.int64),
+        closed_plan=filled(0, np.int16),
+        closed_voice_out=filled(0, np.int64),
+        closed_voice_in=filled(0, np.int64),
+        closed_data_kb=filled(0, np.int64),
+        closed_sms=filled(0, np.int64),
+        closed_plan_fen=filled(0, np.int64),
+        closed_vas_fen=filled(0, np.int64),
+        closed_discount_fen=filled(0, np.int64),
+        closed_pack_kb=filled(0, np.int64),
+        is_closed=filled(0, np.bool_),
         overage_fen=filled(0, np.int64),
         # Joiners start at nothing and top up on their first day.
         balance_fen=np.where(
@@ -168,17 +189,21 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
     )
 
 
-def save(state: State, slots: int, path: Path) -> None:
-    """Keep the first `slots` rows (those who have joined), in one step."""
+def save(state: State, slots: int, extra: Mapping[str, npt.NDArray], path: Path) -> None:
+    """Keep the first `slots` rows (those who have joined) and some arrays more, in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.parent / f"{path.name}.tmp"
     with unfinished.open("wb") as file:
-        np.savez(file, **{f.name: getattr(state, f.name)[:slots] for f in fields(state)})
-    os.replace(unfinished, path)
+        kept = {f.name: getattr(state, f.name)[:slots] for f in fields(state)}
+        np.savez(file, **kept, **extra)
+    unfinished.replace(path)
 
 
-def restore(state: State, path: Path) -> None:
-    """Put what was kept in the place of the first rows."""
+def restore(state: State, path: Path) -> Mapping[str, npt.NDArray]:
+    """Put what was kept in the place of the first rows; gives back the arrays kept besides."""
+    names = {f.name for f in fields(state)}
     with np.load(path) as kept:
-        for f in fields(state):
-            getattr(state, f.name)[: len(kept[f.name])] = kept[f.name]
+        for name in names:
+            values = kept[name]
+            getattr(state, name)[: len(values)] = values
+        return {name: kept[name] for name in kept.files if name not in names}

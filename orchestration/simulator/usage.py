@@ -46,7 +46,7 @@ def use(today: Today) -> None:
         "split",
         "poor",
     )
-    state.mood[:] = 0.93 * state.mood + 0.12 * z["mood"]
+    state.mood[:] = 0.93 * state.mood + 0.09 * z["mood"]
     who = np.flatnonzero(today.is_living & (state.status <= cat.ONE_WAY))
     zs = {name: values[who] for name, values in z.items()}
     us = {name: values[who] for name, values in u.items()}
@@ -170,7 +170,9 @@ def _apps(video_share: Floats, z: Floats, data_kb: Ints) -> dict[str, Ints]:
     video = video_share * np.exp(0.3 * z)
     weights = {"video": video, "social": 0.22, "messaging": 0.12, "music": 0.06, "game": 0.05}
     whole = video + 0.22 + 0.12 + 0.06 + 0.05 + 0.1
-    parts = {f"data_mb_{name}": _whole(data_kb * (weight / whole)) for name, weight in weights.items()}
+    parts = {
+        f"data_mb_{name}": _whole(data_kb * (weight / whole)) for name, weight in weights.items()
+    }
     parts["data_mb_other"] = data_kb - np.sum(list(parts.values()), axis=0)
     return parts
 
@@ -178,7 +180,7 @@ def _apps(video_share: Floats, z: Floats, data_kb: Ints) -> dict[str, Ints]:
 def change_devices(today: Today) -> None:
     """New devices: bought, or after a lost SIM; joiners' first ones."""
     state = today.state
-    u = today.uniform(Stream.CARE, "device", "model", "device_at")
+    u = today.uniform(Stream.DEVICES, "device", "model", "device_at")
     able = today.is_living & (state.status == cat.ACTIVE)
     new = np.flatnonzero(able & (u["device"] < 0.0009))
     models = np.array(cat.NEWEST_DEVICES)[(u["model"][new] * 3).astype(np.int64)]

@@ -3,8 +3,6 @@
 Here: the summary a person looks at first. Not here: the feeds themselves (`feeds.py`).
 """
 
-from __future__ import annotations
-
 import dagster as dg
 
 from orchestration.defs.ingestion.feeds import OWNERS

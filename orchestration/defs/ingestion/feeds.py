@@ -4,21 +4,20 @@ Here: the asset, its checks and its metadata. Not here: how files are read (`lan
 expected of a batch (`expectations/`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 import dagster as dg
 
 from expectations.feeds import feed_suite
-from orchestration.contracts import Feed
+from orchestration.contracts import Feed, load_tolerances
 from orchestration.installation import SEEDS, Installation
-from orchestration.landing.ingest import Keys, LandingError, Receipt, ingest
-from orchestration.landing.quarantine import load_reasons
+from orchestration.landing.ingest import Keys, ingest
+from orchestration.landing.personal import load_placeholder_names
+from orchestration.landing.problems import LandingError, load_reasons
+from orchestration.landing.receipts import Receipt
 from orchestration.partitions import days_of
 from orchestration.quality import check_results, check_specs, judge_feed
-from orchestration.retention.policy import load_tolerances
 
 OWNERS = ["team:data-engineering"]
 CADENCE_WORDS: Mapping[str, str] = {
@@ -89,10 +88,11 @@ def feed_asset(feed: Feed, installation: Installation) -> dg.AssetsDefinition:
                 load_reasons(SEEDS),
                 settings.memory_limit,
                 settings.threads,
+                placeholder_names=load_placeholder_names(SEEDS),
             )
         except LandingError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
-        verdicts = judge_feed(feed, suite, receipts, installation.lake)
+        verdicts = judge_feed(feed, days, installation.lake)
         yield dg.MaterializeResult(
             metadata=receipt_metadata(receipts),
             check_results=[

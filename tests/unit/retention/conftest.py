@@ -17,9 +17,10 @@ FEATURES = """\
 feature,family,unit,label_en,label_zh,reason_en,reason_zh,reason_when
 usage_ratio,CONSUMPTION,1,Usage ratio,用量比,Uses less than usual,用量低于平时,LOW
 complaints_90d,SERVICE,complaints,Complaints in 90 days,90天投诉数,Complained,有投诉,HIGH
-is_contract_ending,CUSTOMER,boolean,Contract ends soon,合约将到期,Contract ends soon,合约即将到期,HIGH
-balance_cny,CONSUMPTION,CNY,Balance,余额,Little balance,余额不足,LOW
-competitor_contacts_30d,SERVICE,contacts,Competitor contacts,接触竞争对手,Spoke to a competitor,联系竞争对手,HIGH
+is_contract_ending,CUSTOMER,boolean,Contract ends soon,合约将到期,Contract ends,合约到期,HIGH
+topups_30d,CONSUMPTION,count,Top-ups,充值次数,Topped up seldom,充值少,LOW
+competitor_contacts_30d,SERVICE,contacts,Contacts,接触,Spoke to a competitor,联系竞争对手,HIGH
+poor_coverage_minutes_30d,SERVICE,minutes,Poor coverage,弱覆盖,In poor coverage,弱覆盖,HIGH
 allowance_used_ratio,CONSUMPTION,1,Allowance used,套餐使用率,Plan does not fit,套餐不匹配,EITHER
 """
 
@@ -29,15 +30,20 @@ def seeds(tmp_path: Path) -> Path:
     """The shipped policy over a small set of features, free to be damaged."""
     folder = tmp_path / "seeds"
     shutil.copytree(SEEDS, folder)
-    (folder / "policy" / "churn_features.csv").write_text(FEATURES, encoding="utf-8")
+    (folder / "policy" / "churn_model_features.csv").write_text(FEATURES, encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shipped_seeds() -> Path:
+    return SEEDS
 
 
 @pytest.fixture(scope="session")
 def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
     folder = tmp_path_factory.mktemp("policy") / "seeds"
     shutil.copytree(SEEDS, folder)
-    (folder / "policy" / "churn_features.csv").write_text(FEATURES, encoding="utf-8")
+    (folder / "policy" / "churn_model_features.csv").write_text(FEATURES, encoding="utf-8")
     return load_policy(folder)
 
 
@@ -54,12 +60,12 @@ def observe() -> Callable[..., pd.DataFrame]:
             ending = random.random(subscribers) < 0.2
             log_odds = base - 1.5 * np.log(ratio) + 1.0 * complaints + 1.2 * ending
             churned = random.random(subscribers) < 1 / (1 + np.exp(-log_odds))
-            balance = random.exponential(30, subscribers)
-            balance[random.random(subscribers) < 0.3] = np.nan
+            topups = random.exponential(30, subscribers)
+            topups[random.random(subscribers) < 0.3] = np.nan
             frame = pd.DataFrame(
                 {
                     "subscriber_id": [f"S{n:06d}" for n in range(subscribers)],
-                    "index_date": pd.Timestamp(date),
+                    "as_of_date": pd.Timestamp(date),
                     "payment_mode": np.where(
                         random.random(subscribers) < 0.6, "PREPAID", "POSTPAID"
                     ),
@@ -67,8 +73,9 @@ def observe() -> Callable[..., pd.DataFrame]:
                     "usage_ratio": ratio,
                     "complaints_90d": complaints,
                     "is_contract_ending": ending,
-                    "balance_cny": balance,
+                    "topups_30d": topups,
                     "competitor_contacts_30d": np.nan,
+                    "poor_coverage_minutes_30d": np.nan,
                     "allowance_used_ratio": 1.0,
                 }
             )

@@ -44,12 +44,12 @@ def test_o18_validation_is_ordered_in_time_with_the_gap_of_the_label(model):
     assert card["validation_holdout_dates"] == ["2025-04-30"]
     # 37 days before 30 April is 24 March: the labels of 31 March were not known by then.
     assert card["validation_train_dates"] == ["2025-01-31", "2025-02-28"]
-    assert card["index_dates"] == DATES  # refitted on everything
+    assert card["as_of_dates"] == DATES  # refitted on everything
 
 
 def test_o18_metrics_are_those_of_a_model_that_never_saw_the_held_out_date(rows, policy, model):
-    older = rows[rows["index_date"] <= "2025-02-28"]
-    newest = rows[rows["index_date"] == "2025-04-30"]
+    older = rows[rows["as_of_date"] <= "2025-02-28"]
+    newest = rows[rows["as_of_date"] == "2025-04-30"]
     earlier = replace(train(older, policy.features, policy.model, MONTH), calibration=None)
     probability = score(earlier, newest)["churn_probability"].to_numpy()
     label = newest["is_churn"].to_numpy()
@@ -68,7 +68,7 @@ def test_scores_are_calibrated_on_fresh_rows(model, fresh):
     assert abs(probability.mean() - fresh["is_churn"].mean()) < 0.03
 
 
-def test_one_index_date_is_judged_across_subscribers_and_says_so(observe, policy):
+def test_one_as_of_date_is_judged_across_subscribers_and_says_so(observe, policy):
     model = train(observe(1500, ["2025-04-30"]), policy.features, policy.model, MONTH)
     assert (model.kind, model.card["validation"]) == ("LOGISTIC", "FOLDS")
     assert model.calibration is None
@@ -92,6 +92,7 @@ def test_folds_keep_a_subscriber_together_and_spread_churners(rows):
 def test_empty_and_constant_columns_are_dropped_and_listed(model):
     assert model.card["dropped_columns"] == {
         "competitor_contacts_30d": "UNKNOWN",
+        "poor_coverage_minutes_30d": "UNKNOWN",
         "allowance_used_ratio": "CONSTANT",
     }
     assert "competitor_contacts_30d" not in model.columns
@@ -101,7 +102,7 @@ def test_too_few_churners_give_the_base_rate_by_hand(policy):
     rows = pd.DataFrame(
         {
             "subscriber_id": [f"S{n}" for n in range(400)],
-            "index_date": "2025-04-30",
+            "as_of_date": "2025-04-30",
             "payment_mode": ["PREPAID"] * 300 + ["POSTPAID"] * 100,
             "is_churn": [1] * 18 + [0] * 382,
             **{feature.name: np.arange(400.0) for feature in policy.features},
@@ -178,7 +179,7 @@ def test_card_is_readable_and_sorted(model, tmp_path):
     assert card["rows"] == 6000
     assert card["churners"] == model.card["churners"] > 0
     assert card["label_parameters"] == {"lead_days": 7, "horizon_days": 30}
-    assert "balance_cny_is_unknown" in card["coefficients"]
+    assert "topups_30d_is_unknown" in card["coefficients"]
 
 
 def test_card_of_another_training_is_refused(model, tmp_path):
@@ -238,13 +239,13 @@ def test_o18_reasons_raise_the_risk_and_come_largest_first(model, fresh):
 
 
 def test_o18_what_protects_is_never_a_reason(model, fresh):
-    """One who uses three times the usual: the largest absolute factor protects, and is not named."""
+    """Far more use than usual: the largest absolute factor protects, and is not named."""
     one = fresh.iloc[[0]].assign(
-        usage_ratio=5.0, complaints_90d=1.0, is_contract_ending=False, balance_cny=np.nan
+        usage_ratio=5.0, complaints_90d=1.0, is_contract_ending=False, topups_30d=np.nan
     )
     shares = dict(zip(model.columns, contributions(model, one)[0], strict=False))
     assert abs(shares["usage_ratio"]) > shares["complaints_90d"] > 0 > shares["usage_ratio"]
-    assert shares["balance_cny"] == 0  # an unknown value is no reason
+    assert shares["topups_30d"] == 0  # an unknown value is no reason
     assert score(model, one)[list(REASONS)].iloc[0].dropna().tolist() == ["complaints_90d"]
 
 

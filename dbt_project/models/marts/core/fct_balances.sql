@@ -2,7 +2,7 @@
     materialized='incremental',
     on_schema_change='fail',
     incremental_strategy='replace_where',
-    replaces=is_of_this_run('visible_from')
+    replaces={'run': 'visible_from'}
 ) }}
 
 with

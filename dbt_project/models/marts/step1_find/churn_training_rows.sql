@@ -1,0 +1,94 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_where',
+    on_schema_change='fail',
+    replaces={'month': 'month'},
+    tags=['monthly']
+) }}
+
+with
+definition as (
+    select * from {{ ref('int_churn_definition') }}
+),
+
+-- What was known on the last day before the month that the model is for.
+spells as (
+    select * from {{ ref('int_churn_spells_of_month') }}
+),
+
+index_rows as (
+    select
+        features.*,
+        features.as_of_date as index_date,
+        {{ days_after('features.as_of_date', 'definition.lead_days') }} as alive_until,
+        {{ days_after('features.as_of_date', 'definition.lead_days + definition.horizon_days') }} as window_to,
+        case
+            when definition.source = 'EVENTS_ONLY' then 0
+            when features.payment_mode = 'PREPAID' then definition.maturity_days_prepaid
+            else definition.maturity_days_postpaid
+        end as maturity_days
+    from {{ ref('churn_features') }} as features
+    cross join definition
+    where
+        features.in_population
+        and {{ is_month_end('features.as_of_date') }}
+        and features.as_of_date < {{ learning_month() }}
+),
+
+mature as (
+    select *
+    from index_rows
+    where {{ days_after('window_to', 'maturity_days') }} < {{ learning_month() }}
+),
+
+-- The first spell that touches the time from the index date to the end of its window.
+outcomes as (
+    select
+        mature.subscriber_id,
+        mature.index_date,
+        mature.alive_until,
+        spells.churn_date,
+        spells.role,
+        spells.is_bulk_exit,
+        row_number() over (
+            partition by mature.subscriber_id, mature.index_date order by spells.churn_date, spells.spell_no
+        ) as outcome_rank
+    from mature
+    inner join spells
+        on
+            mature.subscriber_id = spells.subscriber_id
+            and spells.churn_date <= mature.window_to
+            and (spells.returned_on is null or spells.returned_on > mature.index_date)
+),
+
+-- Gone before the window opens, censored inside it, or one decision of a firm: in neither class.
+labelled as (
+    select
+        mature.*,
+        outcomes.subscriber_id is not null as is_gone,
+        coalesce(
+            outcomes.churn_date <= outcomes.alive_until
+            or outcomes.role = 'CENSORED'
+            or outcomes.is_bulk_exit,
+            false
+        ) as is_dropped
+    from mature
+    left join outcomes
+        on
+            mature.subscriber_id = outcomes.subscriber_id
+            and mature.index_date = outcomes.index_date
+            and outcomes.outcome_rank = 1
+)
+
+select
+    {{ learning_month() }} as month,
+    subscriber_id,
+    index_date,
+    org_id,
+    payment_mode,
+    case when is_gone then 1 else 0 end as is_churn,
+    {% for feature in churn_feature_columns() -%}
+    {{ feature }}{{ ',' if not loop.last }}
+    {% endfor %}
+from labelled
+where not is_dropped

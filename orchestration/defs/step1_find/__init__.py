@@ -1,0 +1,1 @@
+"""Step 1, find opportunities: who is at risk, and by which signs."""

@@ -1,0 +1,1 @@
+"""Step 2, set strategy: what is worth doing for each, and who is held out."""

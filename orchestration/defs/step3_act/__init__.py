@@ -1,0 +1,1 @@
+"""Step 3, act: the work orders and lists that leave the house."""

@@ -1,0 +1,1 @@
+"""Step 4, evaluate: what the lists truly changed."""
