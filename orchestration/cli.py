@@ -30,7 +30,7 @@ app = typer.Typer(
 importers = typer.Typer(no_args_is_help=True, help="Turn a public data set into landing files.")
 app.add_typer(importers, name="import")
 
-console = Console(highlight=False)
+console = Console(file=sys.stdout, highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
@@ -72,6 +72,17 @@ class ProgressLine:
         self.update(step.replace("__", "/"))
 
 
+@contextmanager
+def failing_clearly() -> Iterator[None]:
+    """What a user can mend ends the command with its message alone, not with a traceback."""
+    from orchestration.runs import RunFailed
+
+    try:
+        yield
+    except (RunFailed, ValueError) as error:
+        fail(str(error))
+
+
 @app.command()
 def simulate(
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"])],
@@ -83,13 +94,10 @@ def simulate(
     from orchestration.demo import simulate_days
 
     settings = read_settings()
-    try:
-        with progress(f"Simulating {first:%Y-%m-%d} to {last:%Y-%m-%d}") as line:
-            summary = simulate_days(
-                settings, subscribers, first.date(), last.date(), seed, lambda day: line(str(day))
-            )
-    except ValueError as error:
-        fail(str(error))
+    with failing_clearly(), progress(f"Simulating {first:%Y-%m-%d} to {last:%Y-%m-%d}") as line:
+        summary = simulate_days(
+            settings, subscribers, first.date(), last.date(), seed, lambda day: line(str(day))
+        )
     console.print(f"{sum(summary.rows.values()):,} rows in {summary.files:,} files under {settings.landing_zone}")
 
 
@@ -121,7 +129,7 @@ def run(
 
     A list serves the day after its date, so a range publishes the list of its last day only.
     """
-    from orchestration.runs import RunFailed, Runner
+    from orchestration.runs import Runner
 
     if (day is None) == (first is None) or (first is None) != (last is None):
         fail("give either --date D, or --from D and --to D")
@@ -132,7 +140,7 @@ def run(
         fail(f"--from {start} is after --to {target}")
     if start < settings.start_date:
         fail(f"{start} is before the first day of the clocks, RETENTION_START_DATE={settings.start_date}")
-    try:
+    with failing_clearly():
         with progress("Preparing") as line:
             runner = Runner(settings, line)
         if start < target:
@@ -142,8 +150,6 @@ def run(
         with progress(f"The loop of {target}") as line:
             runner.progress = line
             runner.day(target)
-    except RunFailed as error:
-        fail(str(error))
     show_day(settings, target)
 
 
@@ -180,7 +186,8 @@ def demo() -> None:
     """The whole loop on a small synthetic operator that answers our lists."""
     from orchestration.demo import run_demo
 
-    run_demo(read_settings(), progress, console)
+    with failing_clearly():
+        run_demo(read_settings(), progress, console)
 
 
 @app.command("demo-real")
@@ -188,7 +195,8 @@ def demo_real(data: Path) -> None:
     """Ingestion to list on two public data sets, each in a home of its own."""
     from orchestration.demo import run_demo_on_real_data
 
-    run_demo_on_real_data(read_settings(), data, progress, console)
+    with failing_clearly():
+        run_demo_on_real_data(read_settings(), data, progress, console)
 
 
 def print_table(title: str, rows: list[dict[str, object]]) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-import typer
 from rich.console import Console
 
 from orchestration.cli import print_table, show_day
@@ -61,15 +60,11 @@ def simulate_days(
 
 
 def import_data_set(name: str, directory: Path, settings: Settings) -> Any:
-    """Turn a public data set into landing files. A fault of its files ends the command."""
+    """Turn a public data set into landing files. Raises ValueError for a fault of its files."""
     from orchestration.importers import import_exacaster, import_megaline
-    from orchestration.importers.source_files import SourceError
 
     importer = {"megaline": import_megaline, "exacaster": import_exacaster}[name]
-    try:
-        return importer(directory, settings.landing_zone)
-    except SourceError as error:
-        raise typer.BadParameter(str(error)) from None
+    return importer(directory, settings.landing_zone)
 
 
 def describe_import(summary: Any) -> str:

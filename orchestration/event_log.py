@@ -78,6 +78,11 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
                 for connection in connections.values():
                     connection.close()
 
+    @property
+    def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
+        """One planned event for a range of days instead of one a day."""
+        return True
+
     def dispose(self) -> None:
         for engine in self._engines.values():
             engine.dispose()

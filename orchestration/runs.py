@@ -6,8 +6,9 @@ line's options (`cli.py`) and what a run does (`defs/`).
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
-import shutil
 import warnings
 from collections.abc import Iterator
 from datetime import date
@@ -23,6 +24,7 @@ from orchestration.settings import Settings
 from orchestration.terminal import TERMINAL_LOGGER, Progress, progress_of_steps
 
 DAGSTER_CONFIG = Path(__file__).with_name("dagster.yaml")
+EVENT_BATCH_SIZE = 500
 
 
 class RunFailed(RuntimeError):
@@ -33,10 +35,12 @@ def prepare_dagster_home(settings: Settings) -> Path:
     """The instance's folder under the home, with this project's configuration (no telemetry)."""
     home = settings.home / "dagster"
     home.mkdir(parents=True, exist_ok=True)
+    text = DAGSTER_CONFIG.read_text(encoding="utf-8").replace("{dagster_home}", str(home))
     target = home / "dagster.yaml"
-    if not target.exists() or target.read_bytes() != DAGSTER_CONFIG.read_bytes():
-        shutil.copyfile(DAGSTER_CONFIG, target)
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        target.write_text(text, encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home)
+    os.environ["DAGSTER_EVENT_BATCH_SIZE"] = str(EVENT_BATCH_SIZE)
     return home
 
 
@@ -71,7 +75,12 @@ class Runner:
 
     def _run(self, job_name: str, **options: Any) -> DagsterRun:
         job = self.defs.resolve_job_def(job_name)
-        with dg.DagsterInstance.get() as instance, progress_of_steps(self.progress):
+        with (
+            dg.DagsterInstance.get() as instance,
+            progress_of_steps(self.progress),
+            # dbt's lines belong into Dagster's log of the step, not between ours.
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
             result = job.execute_in_process(
                 instance=instance,
                 raise_on_error=False,

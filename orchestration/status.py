@@ -112,7 +112,7 @@ def day_summary(settings: Settings, day: date) -> Rows:
         )
     manifest = _read(lake.published(day) / "manifest.json")
     for branch in manifest["branches"]:
-        folder = lake.published(day) / branch["org_id"]
+        folder = lake.published(day) / branch["folder"]
         rows.append({"what": f"list of {branch['org_id']}", "rows": branch["rows"], "where": folder / "list.csv"})
     return [row | {"where": _relative(row["where"], settings.home)} for row in rows]
 

@@ -40,14 +40,14 @@ class LakeRelation:
         files = sorted(self.folder.glob("/".join([*("*" for _ in self.partitions), "part.parquet"])))
         typed = self.columns | self.partitions
         if not files:
-            empty = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in typed.items())
+            empty = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in typed.items())
             return f"select {empty} where false"
         # Every partition is written by one contract; only after the contract changed do the
         # oldest and the newest differ, and then every footer must be read.
         oldest, newest = pq.read_schema(files[0]), pq.read_schema(files[-1])
         delivered = set(oldest.names) | set(newest.names)
         columns = [
-            name if name in delivered else f"cast(null as {kind}) as {name}"
+            f'"{name}"' if name in delivered else f'cast(null as {kind}) as "{name}"'
             for name, kind in self.columns.items()
         ]
         hive_types = ", ".join(f"'{name}': {kind}" for name, kind in self.partitions.items())

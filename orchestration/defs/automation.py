@@ -39,8 +39,11 @@ def automation(installation: Installation) -> dg.Definitions:
     )
     load_feeds = dg.define_asset_job(
         LOAD_FEEDS,
-        selection=dg.AssetSelection.groups(*LOAD_GROUPS)
-        | dg.AssetSelection.assets(["step1_find", "churn_features"]),
+        selection=(
+            dg.AssetSelection.groups(*LOAD_GROUPS)
+            | dg.AssetSelection.assets(["step1_find", "churn_features"])
+        )
+        - monthly,
         partitions_def=days,
         description="Feeds and what is modelled from them; a range of days is one run.",
     )

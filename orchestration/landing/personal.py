@@ -112,14 +112,14 @@ def is_valid_id_number(number: str) -> str:
     )
     check = f"'{_CHECK_DIGITS}'[1 + ({total}) % 11]"
     return (
-        f"case when length({number}) <> 18 then null"
+        f"case when {number} is null or length({number}) <> 18 then null"
         f" when not regexp_full_match({number}, '\\d{{17}}[0-9X]') then false"
         f" else {birthday} is not null and {number}[18:18] = {check} end"
     )
 
 
 def is_placeholder(name: str) -> str:
-    """SQL: digits only, one character repeated, or in the list bound by `bind_placeholder_names`."""
+    """SQL: digits only, one character repeated, or among the names of `bind_placeholder_names`."""
     text = f"trim({name})"
     return (
         f"case when {name} is null or {is_blank(name)} then null else"

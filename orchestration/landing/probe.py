@@ -63,10 +63,10 @@ class Delivery:
     blank_lines_before_header: int = 0
     body_offset: int = 0
     """Bytes of the file's text in UTF-8 (without byte order mark) before the first record."""
-    encoding: str | None = None
+    encoding: str = ""
     bom_bytes: int = 0
     has_bad_bytes: bool = False
-    delimiter: str | None = None
+    delimiter: str = ""
     types: tuple[str, ...] = ()
 
     @property
@@ -85,7 +85,7 @@ class Delivery:
 
 
 def probe(path: Path, feed: Feed) -> Delivery:
-    """Look at a file. Raises FileRejectedError, naming file, line and column, if it cannot be read."""
+    """Look at a file. Raises FileRejectedError, naming file, line and column, if it is no good."""
     try:
         stamp = Stamp.of(path)
         if stamp.size == 0:
@@ -98,11 +98,11 @@ def probe(path: Path, feed: Feed) -> Delivery:
         _check_header(delivery, feed)
         delivery.check_unchanged()
     except READ_ERRORS as error:
-        raise FileRejectedError(Problem(path.name, read_failure(path, error))) from None
+        raise FileRejectedError(Problem(path.name, read_failure(error))) from None
     return delivery
 
 
-def read_failure(path: Path, error: BaseException) -> str:
+def read_failure(error: BaseException) -> str:
     """In words, why reading failed."""
     if isinstance(error, EOFError):
         return "is cut short: the gzip data ends too early"
@@ -120,7 +120,6 @@ def open_binary(path: Path) -> IO[bytes]:
 
 def text_blocks(delivery: Delivery, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
     """The file's text in UTF-8 without byte order mark, in blocks cut anywhere."""
-    assert delivery.encoding is not None
     is_plain = delivery.encoding == "utf-8" and not delivery.has_bad_bytes
     decoder = codecs.getincrementaldecoder(delivery.encoding)(
         "replace" if delivery.has_bad_bytes else "strict"

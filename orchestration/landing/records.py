@@ -284,7 +284,7 @@ def _is_one_record(text: bytes, delimiter: str, n_fields: int) -> bool:
 
 
 def _quoted_cuts(text: npt.NDArray[np.uint8], delimiter: int, lines: _Multiline) -> _Cuts:
-    """With quotation marks: a delimiter cuts if an even number of them precedes it in its record."""
+    """With quotation marks: a delimiter cuts after an even number of them in its record."""
     newlines, quotes = lines.newlines, lines.quotes
     line_starts = np.concatenate(([0], newlines[:-1] + 1)) if len(newlines) else newlines
     has_return = (newlines > line_starts) & (text[newlines - 1] == _RETURN)

@@ -53,10 +53,6 @@ def raw_columns(feed: Feed) -> tuple[str, ...]:
     return tuple(name for name in feed.raw_columns if name not in PROVENANCE)
 
 
-def clear_columns(feed: Feed) -> tuple[str, ...]:
-    return tuple(clear(column.name) for column in feed.columns if column.personal)
-
-
 def key_columns(feed: Feed) -> tuple[str, ...]:
     """The key as it is named in raw: a personal key column by its token."""
     return tuple(
@@ -93,9 +89,9 @@ def load_sql(feed: Feed, layout: Layout, source: str, timezone: str) -> str:
     """SELECT of `stored_columns` over a source with `POSITION` and the layout's fields."""
     inner, checks = _checked(feed, layout, source, timezone)
     is_bad = " or ".join(["_defect is not null", *(f"({check.is_bad})" for check in checks)])
-    names = ", ".join(f'"{name}"' for name in (*raw_columns(feed), *clear_columns(feed)))
     state = f"case when {is_bad} then {QUARANTINED} else {KEPT} end as _state"
-    return f"select _file, dt, _line, _lines, {state}, {names} from ({inner})"
+    columns = [state if name == "_state" else f'"{name}"' for name in stored_columns(feed)]
+    return f"select {', '.join(columns)} from ({inner})"
 
 
 def problems_sql(feed: Feed, layout: Layout, source: str, timezone: str) -> str:

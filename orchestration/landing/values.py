@@ -72,7 +72,7 @@ def from_parquet(
     column: Column, source_type: str, field: str, value: str, timezone: str
 ) -> Parse | None:
     """A Parquet field of a DuckDB type; None if such a type cannot hold the declared one."""
-    source = source_type.upper()
+    source = source_type.upper().strip('"')
     if source == "NULL":
         return Parse(f"null::{column.data_type}")
     if source == "VARCHAR":
@@ -194,7 +194,8 @@ def _text_form(column: Column, field: str, timezone: str) -> tuple[str, str]:
         compact_time = f"{text}[9:10] || ':' || {text}[11:12] || ':' || {text}[13:]"
         iso = (
             rf"case when not regexp_matches({text}, '^\d{{8}}') then {text}"
-            rf" when regexp_matches({text}, '^\d{{14}}') then {_dashed(text)} || ' ' || {compact_time}"
+            rf" when regexp_matches({text}, '^\d{{14}}')"
+            f" then {_dashed(text)} || ' ' || {compact_time}"
             f" else {_dashed(text)} || {text}[9:] end"
         )
         has_offset = rf"regexp_matches({text}, '(:\d{{2}}(\.\d+)?|^\d{{14}}){_OFFSET}$')"

@@ -66,7 +66,7 @@ def effects(
 ) -> pd.DataFrame:
     """One row a cycle and kind of control, then the same over all cycles (`cycle` = ALL).
 
-    `outcomes`: one row a decision: decision_id, subscriber_id, cycle, dt (decision date), arm,
+    `outcomes`: one row a decision: decision_id, subscriber_id, cycle, decided_on, arm,
     arm_probability, is_mature, and the 0/1 column named by `outcome` (null while unknown).
     A subscriber counts once a cycle, with the first decision. Only matured rows give rates, for
     churners and stayers alike. Nobody is dropped for not having been reached.
@@ -152,7 +152,15 @@ def sample_ratio_p(treated: int, control: int, planned_control_share: float) -> 
 
 def _units(outcomes: pd.DataFrame, outcome: str) -> pd.DataFrame:
     """One row a subscriber and cycle: the first randomised decision."""
-    columns = ["decision_id", "subscriber_id", "cycle", "dt", "arm", "arm_probability", "is_mature"]
+    columns = [
+        "decision_id",
+        "subscriber_id",
+        "cycle",
+        "decided_on",
+        "arm",
+        "arm_probability",
+        "is_mature",
+    ]
     rows = outcomes.loc[outcomes["arm"].isin(RANDOMISED), [*columns, outcome]].reset_index(
         drop=True
     )
@@ -165,7 +173,9 @@ def _units(outcomes: pd.DataFrame, outcome: str) -> pd.DataFrame:
     arms = rows.groupby(["subscriber_id", "cycle"])["arm"].nunique()
     if (arms > 1).any():
         raise ValueError("outcomes: a subscriber has two arms in one cycle")
-    ordered = rows.sort_values(["cycle", "subscriber_id", "dt", "decision_id"], kind="stable")
+    ordered = rows.sort_values(
+        ["cycle", "subscriber_id", "decided_on", "decision_id"], kind="stable"
+    )
     return ordered.drop_duplicates(["cycle", "subscriber_id"])
 
 

@@ -6,12 +6,14 @@ people ask them (`field.py`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator.feeds import SECONDS_A_DAY, coded, joined, padded
 from orchestration.simulator.life import Turns
-from orchestration.simulator.randomness import Stream, scramble
+from orchestration.simulator.randomness import Floats, Stream, scramble
 from orchestration.simulator.state import CONTENT, GONE, VAS
 from orchestration.simulator.today import Flags, Ints, Today
 
@@ -71,7 +73,7 @@ def _is_thinking(today: Today) -> Flags:
     return (stage > CONTENT) & (stage < GONE)
 
 
-def _look_elsewhere(today: Today, u: dict) -> None:
+def _look_elsewhere(today: Today, u: Mapping[str, Floats]) -> None:
     state, people = today.state, today.world.people
     able = today.is_living & (state.status == cat.ACTIVE)
     more = np.where(_is_thinking(today), 1.0, 0.0)
@@ -102,7 +104,7 @@ def _look_elsewhere(today: Today, u: dict) -> None:
     )
 
 
-def _complain(today: Today, u: dict) -> None:
+def _complain(today: Today, u: Mapping[str, Floats]) -> None:
     """New complaints; one under way a subscriber at most."""
     state, people, day = today.state, today.world.people, today.day
     last_step = state.complaint_second // SECONDS_A_DAY + state.complaint_steps[:, -1]
@@ -132,7 +134,7 @@ def _complain(today: Today, u: dict) -> None:
     _deliver_step(today, new, "OPENED", opened)
 
 
-def _step_complaints(today: Today, u: dict) -> None:
+def _step_complaints(today: Today, u: Mapping[str, Floats]) -> None:
     state, day = today.state, today.day
     opened_day = state.complaint_second // SECONDS_A_DAY
     for index, step in enumerate(_STEPS):
@@ -186,7 +188,7 @@ def _deliver_step(
         )
 
 
-def _visit(today: Today, u: dict, turns: Turns) -> None:
+def _visit(today: Today, u: Mapping[str, Floats], turns: Turns) -> None:
     """Calls and visits to us; who has decided asks for the code or the closing."""
     state, people, tree = today.state, today.world.people, today.world.organisation
     able = today.is_living & (state.status <= cat.ONE_WAY)

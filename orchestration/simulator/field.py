@@ -9,7 +9,7 @@ late, a few carry a work order that nobody knows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -58,16 +58,14 @@ _LIST_COLUMNS = {
     "channel": "CALL",
     "message_class": "MARKETING",
 }
-_SAVED = (ACCEPTED,)
+_LATE_SCHEMA = SCHEMAS["field_contacts"].append(pa.field("deliver_day", pa.int64()))
 
 
 @dataclass
 class LateMail:
     """Contacts that happened but are still to be reported: feed rows with the day of delivery."""
 
-    rows: pa.Table = field(
-        default_factory=lambda: _LATE_SCHEMA.empty_table(),
-    )
+    rows: pa.Table = field(default_factory=_LATE_SCHEMA.empty_table)
 
     def add(self, rows: pa.Table, deliver_days: Ints) -> None:
         dated = rows.append_column("deliver_day", pa.array(deliver_days, pa.int64()))
@@ -89,9 +87,6 @@ class LateMail:
     @classmethod
     def unpacked(cls, data: npt.NDArray[np.uint8]) -> LateMail:
         return cls(pa.ipc.open_stream(data.tobytes()).read_all())
-
-
-_LATE_SCHEMA = SCHEMAS["field_contacts"].append(pa.field("deliver_day", pa.int64()))
 
 
 @dataclass(frozen=True)
@@ -276,7 +271,7 @@ def _hand_out(today: Today, orders: Orders, never: Flags) -> None:
 
 
 def _work(
-    today: Today, orders: Orders, mine: Ints, u: dict[str, Floats], mail: LateMail
+    today: Today, orders: Orders, mine: Ints, u: Mapping[str, Floats], mail: LateMail
 ) -> _Worked:
     state, people = today.state, today.world.people
     slots, families = orders.slots[mine], orders.families[mine]
@@ -345,7 +340,7 @@ def _outcomes(
     channels: Ints,
     marketing: Flags,
     causes: Ints,
-    u: dict[str, Floats],
+    u: Mapping[str, Floats],
 ) -> Ints:
     state, people = today.state, today.world.people
     away = (state.stage[slots] == GONE) | (state.status[slots] >= cat.TWO_WAY)
@@ -385,7 +380,7 @@ def _apply(today: Today, slots: Ints, families: Ints, causes: Ints, outcomes: In
     life.forget_exit(today, slots[back])
 
 
-def _carry_out(today: Today, slots: Ints, families: Ints, u: dict[str, Floats]) -> None:
+def _carry_out(today: Today, slots: Ints, families: Ints, u: Mapping[str, Floats]) -> None:
     """What was promised is done."""
     state, people = today.state, today.world.people
 
@@ -414,7 +409,7 @@ def _carry_out(today: Today, slots: Ints, families: Ints, u: dict[str, Floats]) 
 
 
 def _report_strays(
-    today: Today, slots: Ints, first: Flags, seconds: Ints, u: dict[str, Floats]
+    today: Today, slots: Ints, first: Flags, seconds: Ints, u: Mapping[str, Floats]
 ) -> None:
     """A few contacts come in under work orders that nobody issued."""
     stray = first & (u["unknown"][slots] < 0.01)
@@ -480,7 +475,7 @@ def _log(today: Today, worked: list[_Worked]) -> None:
     def tally(flags: Flags) -> Ints:
         return np.bincount(staff, weights=flags, minlength=count).astype(np.int64)[members]
 
-    saved = tally(np.isin(outcomes, _SAVED))
+    saved = tally(outcomes == ACCEPTED)
     today.outbox.add(
         "field_retention_log",
         len(members),

@@ -6,6 +6,7 @@ and events (`standing.py`), how it shows before (`usage.py`, `care.py`, `money.p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,7 +164,7 @@ def _remedy(today: Today) -> Floats:
     return factor.astype(np.float32)
 
 
-def _be_absent(today: Today, u: dict[str, Floats], able: Flags) -> None:
+def _be_absent(today: Today, u: Mapping[str, Floats], able: Flags) -> None:
     """Holidays and forgotten second phones: quiet days that mean nothing."""
     state, people, day = today.state, today.world.people, today.day
     there = able & (state.absent_until < day)

@@ -9,14 +9,16 @@ the month's usage; prepaid lines pay it from the balance as it arises, postpaid 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator import usage
 from orchestration.simulator.feeds import NO_VALUE, coded, joined
-from orchestration.simulator.randomness import Stream
+from orchestration.simulator.randomness import Floats, Stream
 from orchestration.simulator.state import (
     CONTRACT,
     GONE,
@@ -56,7 +58,8 @@ def start_month(today: Today) -> None:
     state.closed_vas_fen[:] = state.month_vas_fen
     state.closed_discount_fen[:] = state.month_discount_fen
     state.closed_pack_kb[:] = state.month_pack_kb
-    state.overage_fen[:] = sum(_closed_overage(state))
+    voice_fen, data_fen, sms_fen = _closed_overage(state)
+    state.overage_fen[:] = voice_fen + data_fen + sms_fen
     for name in ("voice_out", "voice_in", "data_kb", "sms", "plan_fen", "vas_fen"):
         getattr(state, f"month_{name}")[:] = 0
     state.month_discount_fen[:] = 0
@@ -66,10 +69,9 @@ def start_month(today: Today) -> None:
 
 
 def overage(
-    plan: Ints, voice_out: Ints, data_kb: Ints, pack_kb: Ints, sms: Ints
+    plan: npt.NDArray[np.integer], voice_out: Ints, data_kb: Ints, pack_kb: Ints, sms: Ints
 ) -> tuple[Ints, Ints, Ints]:
     """Voice, data and message overage of a month so far; each part rounded down to whole fen."""
-    plan = plan.astype(np.int64)
     minutes_over = np.maximum(0, voice_out - cat.PLAN_VOICE_MINUTES[plan] * 100)
     kb_over = np.maximum(0, data_kb - cat.PLAN_DATA_KB[plan] - pack_kb)
     sms_over = np.maximum(0, sms - cat.PLAN_SMS[plan])
@@ -87,7 +89,7 @@ def pay(today: Today) -> None:
     _pay_bills(today, u)
 
 
-def _top_up(today: Today, u: dict) -> None:
+def _top_up(today: Today, u: Mapping[str, Floats]) -> None:
     state, people, day = today.state, today.world.people, today.day
     fee = monthly_fee(state)
     living = (
@@ -137,7 +139,7 @@ def top_up(
     )
 
 
-def _pay_bills(today: Today, u: dict) -> None:
+def _pay_bills(today: Today, u: Mapping[str, Floats]) -> None:
     state, people, day = today.state, today.world.people, today.day
     owing = today.is_present & ~people.is_prepaid & (state.owed_fen > 0)
     on_time = owing & (state.pay_day == day)
@@ -207,15 +209,14 @@ def charge(today: Today) -> None:
     state.month_discount_fen[due] = np.where(has_contract, -cat.CONTRACT_DISCOUNT_FEN, 0)[due]
     state.is_plan_charged[due] = True
     charged = state.month_plan_fen + state.month_vas_fen + state.month_discount_fen
-    charged += sum(
-        overage(
-            state.holding[:, PLAN],
-            state.month_voice_out,
-            state.month_data_kb,
-            state.month_pack_kb,
-            state.month_sms,
-        )
+    voice_fen, data_fen, sms_fen = overage(
+        state.holding[:, PLAN],
+        state.month_voice_out,
+        state.month_data_kb,
+        state.month_pack_kb,
+        state.month_sms,
     )
+    charged += voice_fen + data_fen + sms_fen
     state.balance_fen -= np.where(people.is_prepaid, charged - state.month_charged_fen, 0)
     state.month_charged_fen[:] = charged
     negative = people.is_prepaid & (state.balance_fen < 0)

@@ -79,8 +79,8 @@ def simulate(
     many. Lists are read from `<published>/dt=<day before>/**/list.parquet`. State is kept under
     `truth` and could be made again from the opening.
 
-    Raises OperatorMismatchError for parameters that differ from those of `truth`, for a gap between the
-    days, and ValueError for impossible parameters.
+    Raises OperatorMismatchError for parameters that differ from those of `truth` and for a gap
+    between the days, ValueError for impossible parameters.
     """
     if subscribers < 1 or last < first:
         raise ValueError("simulate needs at least one subscriber and first <= last")

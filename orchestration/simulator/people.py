@@ -224,7 +224,9 @@ def _activated(u: Floats, subscribers: int, opened_day: int, last_day: int, n: i
     """Day of activation: a long tail of tenures at the opening, then the stream of joiners."""
     tenure = (1 - 900 * np.log1p(-u[:subscribers].astype(np.float64) * 0.985)).astype(np.int64)
     days = np.arange(opened_day + 1, last_day + 1)
-    joined = np.array([slots_through(subscribers, opened_day, int(day)) for day in days])
+    joined = np.array(
+        [slots_through(subscribers, opened_day, int(day)) for day in days], dtype=np.int64
+    )
     later = np.repeat(days, np.diff(joined, prepend=subscribers))
     return np.concatenate([opened_day - tenure, later])[:n].astype(np.int64)
 

@@ -6,12 +6,14 @@ Here: end-of-day statuses with their reasons, and `churn_events`. Not here: why 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator import crm, holdings, life
 from orchestration.simulator.feeds import coded
-from orchestration.simulator.randomness import Stream
+from orchestration.simulator.randomness import Floats, Stream
 from orchestration.simulator.state import GONE, NEVER
 from orchestration.simulator.today import Flags, Ints, Today
 
@@ -150,7 +152,7 @@ def _follow_money(today: Today) -> None:
     state.reason[suspended] = np.where(expired, cat.EXPIRED, cat.ARREARS)[suspended]
 
 
-def _deliver_churn(today: Today, slots: Ints, kinds: Ints, u: dict) -> None:
+def _deliver_churn(today: Today, slots: Ints, kinds: Ints, u: Mapping[str, Floats]) -> None:
     state, people, tree = today.state, today.world.people, today.world.organisation
     if not len(slots):
         return

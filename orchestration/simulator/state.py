@@ -195,7 +195,7 @@ def save(state: State, slots: int, extra: Mapping[str, npt.NDArray], path: Path)
     unfinished = path.parent / f"{path.name}.tmp"
     with unfinished.open("wb") as file:
         kept = {f.name: getattr(state, f.name)[:slots] for f in fields(state)}
-        np.savez(file, **kept, **extra)
+        np.savez(file, allow_pickle=False, **kept, **extra)
     unfinished.replace(path)
 
 

@@ -6,6 +6,8 @@ Minutes are hundredths, data is KB.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -46,7 +48,9 @@ def use(today: Today) -> None:
         "split",
         "poor",
     )
-    state.mood[:] = 0.93 * state.mood + 0.09 * z["mood"]
+    # Nothing moves for who has not joined yet: a later call starts them afresh.
+    mood = 0.93 * state.mood + 0.09 * z["mood"]
+    state.mood[:] = np.where(today.is_present, mood, state.mood)
     who = np.flatnonzero(today.is_living & (state.status <= cat.ONE_WAY))
     zs = {name: values[who] for name, values in z.items()}
     us = {name: values[who] for name, values in u.items()}
@@ -144,7 +148,12 @@ def use(today: Today) -> None:
 
 
 def _data(
-    today: Today, who: Ints, z: dict[str, Floats], u: dict[str, Floats], factor: Floats, may: Ints
+    today: Today,
+    who: Ints,
+    z: Mapping[str, Floats],
+    u: Mapping[str, Floats],
+    factor: Floats,
+    may: Ints,
 ) -> tuple[Ints, Ints]:
     """Data of the day and the slow part of it, KB, by what the plan still allows."""
     state, people = today.state, today.world.people

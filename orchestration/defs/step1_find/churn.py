@@ -23,8 +23,8 @@ SCORES_KEY = dg.AssetKey(["step1_find", "churn_scores"])
 FEATURES_KEY = dg.AssetKey(["step1_find", "churn_features"])
 
 TRAINING_ROWS_SQL = """
-select *, as_of_date as index_date from step1_find.churn_training_rows
-where month = $month order by as_of_date, subscriber_id
+select * exclude (month, index_date), index_date as as_of_date from step1_find.churn_training_rows
+where month = $month order by index_date, subscriber_id
 """
 POPULATION_SQL = """
 select * from step1_find.churn_features
@@ -141,6 +141,7 @@ def churn_scores_asset(installation: Installation) -> dg.AssetsDefinition:
                     }
                 ),
             },
+            installation.lake.workspace,
         )
         yield dg.MaterializeResult(
             metadata={

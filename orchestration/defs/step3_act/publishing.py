@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import dagster as dg
 import pandas as pd
@@ -21,7 +22,7 @@ from expectations.lists import LIST_SUITE
 from orchestration.defs.step3_act.contacts import contacts_of
 from orchestration.installation import Installation
 from orchestration.partitions import days_of
-from orchestration.quality import check_results, check_specs, judge
+from orchestration.quality import check_results, check_specs, judge, numbered
 from orchestration.retention import lists
 
 OWNERS = ["team:retention-operations"]
@@ -106,7 +107,9 @@ def published_lists_asset(installation: Installation) -> dg.AssetsDefinition:
                 },
             )
         )
-        verdicts = judge(LIST_SUITE, list_relations(installation, day, manifest))
+        verdicts = judge(
+            LIST_SUITE, list_relations(installation, day, manifest), installation.lake.workspace
+        )
         yield dg.MaterializeResult(
             metadata={
                 "dagster/row_count": manifest["rows"],
@@ -138,7 +141,9 @@ def publish(installation: Installation, day: date) -> None:
     }
     manifest = lists.manifest(day, branches, files, policy)
     manifest["decisions"] = decisions_digest(installation, day)
-    verdicts = judge(LIST_SUITE, list_relations(installation, day, manifest, branches))
+    for branch in manifest["branches"]:
+        branch["folder"] = folder_name(branch["org_id"])
+    verdicts = judge(LIST_SUITE, list_relations(installation, day, manifest, branches), lake.workspace)
     faults = [v for v in verdicts if v.severity == "critical" and not v.passed]
     if faults:
         raise dg.Failure(
@@ -147,11 +152,17 @@ def publish(installation: Installation, day: date) -> None:
         )
     with lake.replacing_folder(lake.published(day), mode=0o700) as folder:
         for branch, contents in files.items():
-            (folder / branch).mkdir(mode=0o700)
+            branch_folder = folder / folder_name(branch)
+            branch_folder.mkdir(mode=0o700)
             for name, content in contents.items():
-                write_private(folder / branch / name, content)
+                write_private(branch_folder / name, content)
         text = json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
         write_private(folder / "manifest.json", text.encode())
+
+
+def folder_name(branch: str) -> str:
+    """A branch's code as a folder name: whatever an operator's codes hold, it stays in its place."""
+    return quote(branch, safe="").replace(".", "%2E")
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -165,14 +176,11 @@ def list_relations(
     manifest: dict[str, Any],
     branches: dict[str, pd.DataFrame] | None = None,
 ) -> dict[str, Any]:
-    """What the lists' suite reads: the lists themselves, the day's decisions and the manifest.
-
-    Lists that are already published hold no numbers in their Parquet; whether one was there is.
-    """
+    """What the lists' suite reads: the lists themselves, the day's decisions and the manifest."""
     if branches is None:
         folder = installation.lake.published(day)
         tables = [
-            pq.read_table(folder / branch["org_id"] / "list.parquet")
+            pq.read_table(folder / branch["folder"] / "list.parquet")
             for branch in manifest["branches"]
         ]
         listed = pa.concat_tables(tables) if tables else lists.LIST_SCHEMA.empty_table()
@@ -181,8 +189,6 @@ def list_relations(
             [lists.to_parquet_table(rows) for rows in branches.values()]
             or [lists.LIST_SCHEMA.empty_table()]
         )
-    batch = listed.append_column("dt", pa.array([day] * len(listed), pa.date32()))
-    batch = batch.append_column("row_number", pa.array(range(1, len(listed) + 1), pa.int64()))
     decisions = pq.read_table(
         installation.lake.loop_day("decisions", day),
         columns=["decision_id", "subscriber_id", "arm"],
@@ -194,7 +200,7 @@ def list_relations(
             "rows": pa.array([b["rows"] for b in manifest["branches"]], pa.int64()),
         }
     )
-    return {"batch": batch, "decisions": decisions, "manifest": counts}
+    return {"batch": numbered(listed, day), "decisions": decisions, "manifest": counts}
 
 
 def decisions_of(installation: Installation, day: date) -> pd.DataFrame:

@@ -62,7 +62,9 @@ def test_valid_csv_reads_like_pythons(
     """Any table that Python's csv writes comes back equal, whatever the blocks (D01)."""
     rows = data.draw(st.lists(st.lists(CELLS, min_size=n_fields, max_size=n_fields), max_size=12))
     if any("\r" in cell for row in rows for cell in row):
-        quoting = csv.QUOTE_ALL  # Python's reader ends a record at a bare \r, its writer may not quote it
+        quoting = (
+            csv.QUOTE_ALL
+        )  # Python's reader ends a record at a bare \r, its writer may not quote it
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=delimiter, lineterminator=newline, quoting=quoting).writerows(rows)
     written = text.getvalue().removesuffix(newline) if ends_open else text.getvalue()

@@ -41,7 +41,7 @@ def test_boundaries() -> None:
         ('OUT', 60, timestamp '2025-03-02 00:00:00', date '2025-03-02'),
         ('O''UT', 61, timestamp '2024-01-01', date '2024-01-01'),
         (null, null, null, null)
-    ) t(kind, minutes, at, on_date), (select date '2025-03-01' as dt)"""
+    ) t(kind, minutes, "at", on_date), (select date '2025-03-01' as dt)"""
     violated = ", ".join(f"coalesce({rule.violated}, false)" for rule in row_rules(FEED))
     assert duckdb.sql(f"select {violated} from {rows}").fetchall() == [
         (False, False, False, False),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from orchestration.contracts import Column
 from orchestration.landing.values import from_parquet, from_text
 
+CONNECTION = duckdb.connect()
 WRONG = "wrong"
 INTEGER = Column("x", "bigint")
 MONEY = Column("x", "decimal(18,2)")
@@ -28,25 +29,28 @@ TEXT = Column("x", "varchar")
 
 def read_text(column: Column, text: str | None) -> Any:
     parse = from_text(column, "field", "value", "Asia/Shanghai")
-    return evaluate(parse.value, parse.is_wrong, pa.table({"field": pa.array([text], pa.string())}))
+    return evaluate(parse.value, parse.is_wrong, pa.array([text], pa.string()))
 
 
 def read_parquet(column: Column, array: pa.Array) -> Any:
     """The value, WRONG, or None for NULL."""
-    table = pa.table({"field": array})
-    kind = duckdb.sql("select typeof(field) from table").fetchone()
+    cells = pa.table({"field": array})
+    assert cells.num_rows == 1
+    kind = CONNECTION.execute("select typeof(field) from cells").fetchone()
     assert kind is not None
     parse = from_parquet(column, kind[0], "field", "value", "Asia/Shanghai")
     if parse is None:
         return "unreadable"
-    return evaluate(parse.value, parse.is_wrong, table)
+    return evaluate(parse.value, parse.is_wrong, array)
 
 
-def evaluate(value: str, is_wrong: str | None, table: pa.Table) -> Any:
-    row = duckdb.sql(
+def evaluate(value: str, is_wrong: str | None, array: pa.Array) -> Any:
+    cells = pa.table({"field": array})
+    row = CONNECTION.execute(
         f"select value, {is_wrong or 'false'} as is_wrong"
-        f" from (select *, {value} as value from table)"
+        f" from (select *, {value} as value from cells)"
     ).fetchone()
+    assert cells.num_rows == 1
     assert row is not None
     assert row[1] is not None
     return WRONG if row[1] else row[0]

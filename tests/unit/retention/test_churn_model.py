@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -283,6 +284,21 @@ def test_a_sample_keeps_to_the_keys(rows, policy):
     assert one.card["rows"] == 1000
     assert one.card["rows_offered"] == 6000
     assert one.version == two.version
+
+
+def test_values_as_a_database_hands_them_over_score_the_same(model, fresh):
+    """Booleans with nulls, decimals and nullable numbers are the numbers they stand for."""
+    plain = fresh.assign(topups_30d=fresh["topups_30d"].round(2), is_contract_ending=np.nan)
+    boxed = plain.assign(
+        is_contract_ending=pd.Series([None] * len(plain), dtype=object).to_numpy(),
+        topups_30d=[None if np.isnan(v) else Decimal(f"{v:.2f}") for v in plain["topups_30d"]],
+        complaints_90d=plain["complaints_90d"].astype("Int64"),
+    )
+    pd.testing.assert_frame_equal(score(model, boxed), score(model, plain), check_exact=True)
+    flags = fresh["is_contract_ending"].astype(object)
+    pd.testing.assert_frame_equal(
+        score(model, fresh.assign(is_contract_ending=flags)), score(model, fresh), check_exact=True
+    )
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def outcomes(*groups, start=0):
     )
     number = pd.Series(range(start, start + len(frame))).astype(str)
     return frame.assign(
-        decision_id="d" + number, subscriber_id="S" + number, dt=pd.Timestamp("2025-08-14")
+        decision_id="d" + number, subscriber_id="S" + number, decided_on=pd.Timestamp("2025-08-14")
     )
 
 
@@ -178,7 +178,7 @@ def test_a_subscriber_counts_once_a_cycle_with_the_first_decision():
     rows = outcomes(("c", "TREATMENT", 10, 0, True), ("c", "CAMPAIGN_CONTROL", 10, 5, True))
     later = rows.assign(
         decision_id="x" + rows["decision_id"],
-        dt=pd.Timestamp("2025-08-31"),
+        decided_on=pd.Timestamp("2025-08-31"),
         churned_within_30d=1,
     )
     again = effects(pd.concat([later, rows], ignore_index=True), POLICY)

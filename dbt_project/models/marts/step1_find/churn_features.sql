@@ -142,7 +142,8 @@ select
     population.is_autopay,
     cast(customers.vip_level as double) as vip_level,
     cast(extract(year from population.as_of_date) - customers.birth_year as double) as age_years,
-    cast(greatest(contracts.contract_days_left, 0) as double) as contract_days_left,
+    cast(case when contracts.contract_days_left < 0 then 0 else contracts.contract_days_left end as double)
+        as contract_days_left,
     cast(devices.generation as double) as device_generation,
     cast({{ days_between('devices.released_on', 'population.as_of_date') }} as double) as device_age_days,
     devices.is_dual_sim as is_dual_sim_device,

@@ -1,0 +1,89 @@
+"""A small world lived once, with lists published in its second month."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from orchestration.simulator import simulate
+
+FIRST, LAST = date(2025, 1, 1), date(2025, 3, 8)
+FIRST_LIST, LAST_LIST = date(2025, 2, 10), date(2025, 3, 6)
+SUBSCRIBERS, SEED = 300, 11
+# The first third of the subscribers are listed in turn; nobody else ever is.
+LISTED = [f"S{number:09d}" for number in range(1, SUBSCRIBERS // 3 + 1)]
+ACTIONS = ("CARE_CALL", "MATCH_TARIFF", "PLAN_CHECK", "TOPUP_BONUS", "DATA_PACK", "GIFT_HANDSET")
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The folders of one simulated operator."""
+
+    landing: Path
+    truth: Path
+    published: Path
+
+    def files(self) -> dict[str, bytes]:
+        return {
+            str(path.relative_to(self.landing)): path.read_bytes()
+            for path in sorted(self.landing.rglob("*.*"))
+        }
+
+    def rows(self, feed: str) -> str:
+        """SQL that reads a feed as text, with the file's date as `dt`."""
+        suffix = "parquet" if any((self.landing / feed).glob("*.parquet")) else "csv"
+        glob = f"{self.landing}/{feed}/{feed}_*.{suffix}"
+        stamp = r"strptime(regexp_extract(filename, '_(\d{8})\.', 1), '%Y%m%d')::date"
+        if suffix == "parquet":
+            return f"(select *, {stamp} as dt from read_parquet('{glob}', filename = true))"
+        options = "all_varchar = true, header = true, delim = ',', quote = '\"', filename = true"
+        return f"(select *, {stamp} as dt from read_csv('{glob}', {options}))"
+
+
+def publish(folder: Path) -> Path:
+    """Lists of 20 subscribers a day, in two branches' files."""
+    day = FIRST_LIST
+    while day <= LAST_LIST:
+        offset = (day - FIRST_LIST).days * 20
+        chosen = [LISTED[(offset + place) % len(LISTED)] for place in range(20)]
+        rows = pa.table(
+            {
+                "work_order_id": [f"wo_{day:%Y%m%d}_{place:02d}" for place in range(20)],
+                "subscriber_id": [*chosen[:-1], "NOBODY"],
+                "org_id": ["P1C1B1"] * 20,
+                "action": [ACTIONS[place % len(ACTIONS)] for place in range(20)],
+                "assignee_role": ["CALL_AGENT", "ACCOUNT_MANAGER"] * 10,
+                "channel": (["CALL"] * 7 + ["SMS", "APP", "DOOR_VISIT"]) * 2,
+                "message_class": ["MARKETING", "SERVICE"] * 10,
+            }
+        )
+        for branch, part in (("A", rows.slice(0, 10)), ("B", rows.slice(10))):
+            path = folder / f"dt={day}" / branch / "list.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(part, path)
+        day += timedelta(days=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return publish(tmp_path_factory.mktemp("published"))
+
+
+@pytest.fixture(scope="session")
+def delivered(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Delivered:
+    home = tmp_path_factory.mktemp("operator")
+    world = Delivered(home / "landing", home / "truth", published)
+    simulate(SUBSCRIBERS, FIRST, LAST, SEED, world.landing, world.truth, published)
+    return world
+
+
+@pytest.fixture(scope="session")
+def sql() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": 1})
