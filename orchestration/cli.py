@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
@@ -29,6 +30,9 @@ app = typer.Typer(
 )
 importers = typer.Typer(no_args_is_help=True, help="Turn a public data set into landing files.")
 app.add_typer(importers, name="import")
+
+# Dagster calls two parameters that we use beta; a newcomer need not read that at every command.
+warnings.filterwarnings("ignore", message=".*(beta|preview).*")
 
 console = Console(file=sys.stdout, highlight=False)
 errors = Console(stderr=True, highlight=False)

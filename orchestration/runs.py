@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import warnings
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -50,8 +49,6 @@ class Runner:
     def __init__(self, settings: Settings, progress: Progress) -> None:
         from orchestration.definitions import build_defs
 
-        warnings.filterwarnings("ignore", category=dg.PreviewWarning)
-        warnings.filterwarnings("ignore", category=dg.BetaWarning)
         self.settings = settings
         self.lake = Lake(settings.home)
         self.progress = progress
