@@ -32,7 +32,7 @@ importers = typer.Typer(no_args_is_help=True, help="Turn a public data set into 
 app.add_typer(importers, name="import")
 
 # Dagster calls two parameters that we use beta; a newcomer need not read that at every command.
-warnings.filterwarnings("ignore", message=".*(beta|preview).*")
+warnings.filterwarnings("ignore", message=".*(beta|preview|BackfillPolicies).*")
 
 console = Console(file=sys.stdout, highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -211,7 +211,9 @@ def print_table(title: str, rows: list[dict[str, object]]) -> None:
     table = Table(title=title, title_justify="left", header_style="bold")
     for name in rows[0]:
         numeric = all(isinstance(row[name], int | float) for row in rows)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left")
+        table.add_column(
+            name.replace("_", " "), justify="right" if numeric else "left", overflow="fold"
+        )
     for row in rows:
         table.add_row(*(f"{v:,}" if isinstance(v, int) else str(v) if v is not None else "" for v in row.values()))
     console.print(table)

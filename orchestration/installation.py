@@ -9,8 +9,6 @@ import csv
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,18 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.contracts import Feed, load_codes, load_feeds
+from orchestration.dbt_session import PARTIAL_PARSE, DbtSession
 from orchestration.lake import Lake
 from orchestration.partitions import Clocks
 from orchestration.retention.policy import Policy, load_policy
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.warehouse import LakeRelation, Warehouse
 
-DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
 SEEDS = DBT_PROJECT_DIR / "seeds"
-
-
-class DbtError(RuntimeError):
-    """dbt did not accept the project."""
 
 
 @dataclass(frozen=True)
@@ -145,27 +139,22 @@ class Installation:
             if path.suffix in {".sql", ".yml", ".csv"} and "target" not in path.parts
         )
 
+    @cached_property
+    def dbt(self) -> DbtSession:
+        return DbtSession(project=DBT_PROJECT_DIR, target=self.settings.home / "dbt" / "target")
+
     def _parse(self) -> None:
         """Parse into a folder of its own and swap the manifest in, so that readers never see half."""
-        self.manifest_path.parent.mkdir(parents=True, exist_ok=True)
-        target = Path(tempfile.mkdtemp(prefix="parse-", dir=self.manifest_path.parent))
+        folder = self.manifest_path.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        target = Path(tempfile.mkdtemp(prefix="parse-", dir=folder))
         try:
             with self.exported():
-                result = subprocess.run(
-                    [
-                        str(DBT_EXECUTABLE),
-                        *("parse", "--project-dir", str(DBT_PROJECT_DIR)),
-                        *("--profiles-dir", str(DBT_PROJECT_DIR)),
-                        *("--target-path", str(target), "--log-path", str(target)),
-                    ],
-                    check=False,
-                    capture_output=True,
-                    text=True,
-                )
-            if result.returncode:
-                raise DbtError(f"dbt parse failed:\n{result.stdout}{result.stderr}")
+                self.dbt.parse(target)
             os.replace(target / "manifest.json", self.manifest_path)
-            if (target / "partial_parse.msgpack").exists():
-                shutil.copy(target / "partial_parse.msgpack", self.manifest_path.parent)
+            # What a later process needs to parse in a second.
+            if (target / PARTIAL_PARSE).exists():
+                self.dbt.target.mkdir(parents=True, exist_ok=True)
+                os.replace(target / PARTIAL_PARSE, self.dbt.target / PARTIAL_PARSE)
         finally:
             shutil.rmtree(target, ignore_errors=True)

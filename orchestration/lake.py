@@ -110,9 +110,8 @@ class Lake:
             shutil.rmtree(unfinished.with_suffix(".replaced"), ignore_errors=True)
 
     def sweep(self) -> None:
-        """Remove what a killed process left unfinished. Call only when no run is under way."""
-        for leftover in self.workspace.glob("*.writing"):
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
-                leftover.unlink(missing_ok=True)
+        """Remove what a killed process left unfinished; spill may hold personal values in clear.
+
+        Call only when no run is under way.
+        """
+        shutil.rmtree(self.workspace, ignore_errors=True)

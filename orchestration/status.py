@@ -111,9 +111,13 @@ def day_summary(settings: Settings, day: date) -> Rows:
             {"what": f"decisions: {arm}{f' ({why})' if why else ''}", "rows": count, "where": decisions}
         )
     manifest = _read(lake.published(day) / "manifest.json")
-    for branch in manifest["branches"]:
-        folder = lake.published(day) / branch["folder"]
-        rows.append({"what": f"list of {branch['org_id']}", "rows": branch["rows"], "where": folder / "list.csv"})
+    rows.append(
+        {
+            "what": f"work orders on the lists of {len(manifest['branches'])} branches",
+            "rows": manifest["rows"],
+            "where": lake.published(day),
+        }
+    )
     return [row | {"where": _relative(row["where"], settings.home)} for row in rows]
 
 

@@ -9,15 +9,19 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-import pandas as pd
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, dbt_assets
+from dagster_dbt.asset_utils import (
+    get_asset_check_key_for_test,
+    get_updated_cli_invocation_params_for_context,
+)
 
-from orchestration.installation import DBT_EXECUTABLE, Installation
+from orchestration.dbt_session import NodeResult
+from orchestration.installation import Installation
 from orchestration.partitions import DAYS_BEFORE_THE_MONTH, Clocks, days_of, last_day_before, month_of
-from orchestration.settings import DBT_PROJECT_DIR
 
-# Each model with a tag has its stretch; the rest is the day's marts.
-SCORED = "tag:scored"
+# What follows the scores, and what a month learns, have stretches of their own; the rest is the
+# day's marts.
+SCORED = "source:loop.churn_scores+"
 MONTHLY = "tag:monthly"
 
 
@@ -57,10 +61,10 @@ def is_monthly(dbt_resource_props: Mapping[str, Any]) -> bool:
     return "monthly" in dbt_resource_props.get("tags", [])
 
 
-def build_arguments(
+def variables(
     first: date, last: date, month: date | None = None, overrides: Mapping[str, str] | None = None
-) -> list[str]:
-    """The dbt command line for the release dates `first`..`last` (inclusive).
+) -> str:
+    """dbt's `--vars` for the release dates `first`..`last` (inclusive).
 
     `month` is the month that is learnt for, on the MONTHS clock; `overrides` replaces parameters
     of the churn definition.
@@ -70,7 +74,7 @@ def build_arguments(
         values["month"] = str(month)
     if overrides:
         values["churn_definition_overrides"] = dict(overrides)
-    return ["build", "--vars", json.dumps(values)]
+    return json.dumps(values)
 
 
 def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
@@ -82,22 +86,17 @@ def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, first: date, last: date, month: date | None = None
     ) -> Iterator[Any]:
         installation.warehouse.register(installation.relations)
-        dbt = DbtCliResource(
-            project_dir=str(DBT_PROJECT_DIR),
-            profiles_dir=str(DBT_PROJECT_DIR),
-            dbt_executable=str(DBT_EXECUTABLE),
-        )
-        target = installation.settings.home / "dbt" / "target"
-        target.mkdir(parents=True, exist_ok=True)
+        selection = get_updated_cli_invocation_params_for_context(
+            context, installation.manifest, translator
+        ).selection_args
         with installation.exported():
-            invocation = dbt.cli(
-                build_arguments(first, last, month, installation.definition_overrides),
-                context=context,
-                target_path=target,
+            results = installation.dbt.build(
+                selection, variables(first, last, month, installation.definition_overrides)
             )
-            # Only when dbt has closed the warehouse can its tables be counted.
-            events = list(invocation.stream())
-        yield from with_row_counts(context, installation, events)
+        yield from dagster_events(installation, translator, results)
+        broken = [f"{node.unique_id}: {node.message}" for node in results if not node.is_good]
+        if broken:
+            raise dg.Failure("dbt build failed\n" + "\n".join(broken), allow_retries=False)
 
     @dbt_assets(
         manifest=installation.manifest,
@@ -138,40 +137,66 @@ def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
     return [day_marts, day_opportunities, month_marts]
 
 
-def with_row_counts(
-    context: dg.AssetExecutionContext, installation: Installation, events: Sequence[Any]
-) -> Iterator[Any]:
-    """The events of a dbt run, with the row count and columns of every table that it built."""
-    with installation.warehouse.connect(read_only=True) as connection:
-        tables = set(
-            connection.execute(
-                "select table_schema || '.' || table_name from information_schema.tables"
-                " where table_type = 'BASE TABLE'"
+def dagster_events(
+    installation: Installation, translator: LoopTranslator, results: Sequence[NodeResult]
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """A materialization for every model and seed that was built, a check result for every test."""
+    nodes = installation.manifest["nodes"]
+    shapes = table_shapes(installation, [nodes[result.unique_id] for result in results])
+    for result in results:
+        node = nodes[result.unique_id]
+        if node["resource_type"] == "test":
+            yield from check_result(installation.manifest, translator, result, node)
+        elif result.is_good:
+            yield dg.MaterializeResult(
+                asset_key=translator.get_asset_key(node),
+                metadata={"seconds": round(result.seconds, 2), **shapes.get(result.unique_id, {})},
             )
-            .df()
-            .iloc[:, 0]
-        )
-        columns: pd.DataFrame = connection.execute(
-            "select table_schema || '.' || table_name as relation, column_name, data_type"
-            " from information_schema.columns order by relation, ordinal_position"
-        ).df()
-        schemas = dict(tuple(columns.groupby("relation")))
-        for event in events:
-            if not isinstance(event, dg.Output):
-                yield event
+
+
+def check_result(
+    manifest: Mapping[str, Any],
+    translator: LoopTranslator,
+    result: NodeResult,
+    node: Mapping[str, Any],
+) -> Iterator[dg.AssetCheckResult]:
+    """The asset check of a dbt test; a test on several models has none and fails the step alone."""
+    key = get_asset_check_key_for_test(manifest, translator, result.unique_id, project=None)
+    if key is None:
+        return
+    is_error = str(node["config"].get("severity", "error")).lower() == "error"
+    yield dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=result.status == "pass",
+        severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
+        description=result.message or None,
+        metadata={"failing_rows": result.failures or 0},
+    )
+
+
+def table_shapes(
+    installation: Installation, nodes: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """unique_id -> row count (tables only) and column schema of what was built."""
+    shapes: dict[str, dict[str, Any]] = {}
+    with installation.warehouse.connect(read_only=True) as connection:
+        described = connection.execute(
+            "select table_schema || '.' || table_name, column_name, data_type"
+            " from information_schema.columns order by table_schema, table_name, ordinal_position"
+        ).fetchall()
+        columns: dict[str, list[dg.TableColumn]] = {}
+        for relation, name, kind in described:
+            columns.setdefault(relation, []).append(dg.TableColumn(name, kind))
+        for node in nodes:
+            relation = f"{node['schema']}.{node['name']}"
+            if node["resource_type"] == "test" or relation not in columns:
                 continue
-            relation = ".".join(context.asset_key_for_output(event.output_name).path[-2:])
-            metadata: dict[str, Any] = dict(event.metadata)
-            if relation in schemas:
-                metadata["dagster/column_schema"] = dg.TableSchema(
-                    columns=[
-                        dg.TableColumn(name, kind)
-                        for name, kind in schemas[relation][["column_name", "data_type"]].to_numpy()
-                    ]
-                )
-            if relation in tables:
+            shape: dict[str, Any] = {
+                "dagster/column_schema": dg.TableSchema(columns=columns[relation])
+            }
+            if node["config"]["materialized"] != "view":
                 counted = connection.execute(f"select count(*) from {relation}").fetchone()
-                metadata["dagster/row_count"] = counted[0] if counted else 0
-            yield dg.Output(event.value, output_name=event.output_name, metadata=metadata)
-
-
+                shape["dagster/row_count"] = counted[0] if counted else 0
+            shapes[node["unique_id"]] = shape
+    return shapes

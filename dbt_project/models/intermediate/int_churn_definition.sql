@@ -4,9 +4,23 @@
     'maturity_days_prepaid', 'maturity_days_postpaid', 'bulk_exit_lines', 'bulk_exit_days',
     'min_known_days_recent', 'min_known_days_prior', 'min_base_minutes', 'min_base_mb',
 ] -%}
+{#- An installation may replace parameters of the seed (RETENTION_POLICY_OVERRIDES). -#}
+{%- set overrides = var('churn_definition_overrides') -%}
 with
 parameters as (
-    select * from {{ ref('churn_definition') }}
+    select
+        parameter,
+        {%- if overrides %}
+        case parameter
+            {%- for parameter, value in overrides.items() %}
+            when '{{ parameter }}' then '{{ value }}'
+            {%- endfor %}
+            else value
+        end as value
+        {%- else %}
+        value
+        {%- endif %}
+    from {{ ref('churn_definition') }}
 )
 
 select

@@ -1,0 +1,106 @@
+"""dbt inside this process: imported once, parsed once, run as often as needed.
+
+Here: parsing, building and letting go of the warehouse. Not here: what is built with which dates
+(`defs/dbt.py`).
+
+A dbt process costs 8 to 12 s before its first model (import, parse); a build in this process costs
+none of that. dbt-duckdb keeps its connection to the warehouse, which would shut out every other
+connection of this process, so it is closed after each build.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+PARTIAL_PARSE = "partial_parse.msgpack"
+
+
+class DbtError(RuntimeError):
+    """dbt did not accept the project, or did not run at all."""
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """What became of one node of a build."""
+
+    unique_id: str
+    status: str
+    message: str
+    seconds: float
+    failures: int | None
+
+    @property
+    def is_good(self) -> bool:
+        return self.status in {"success", "pass", "warn", "no-op"}
+
+
+@dataclass
+class DbtSession:
+    """One dbt project and the folder for its artefacts and log."""
+
+    project: Path
+    target: Path
+    _manifest: Manifest | None = field(default=None, repr=False)
+
+    def parse(self, target: Path | None = None) -> Manifest:
+        """Parse the project; writes `manifest.json` into the target. Raises DbtError."""
+        result = self._invoke(["parse"], target or self.target, None)
+        self._manifest = result.result
+        return self._manifest
+
+    def build(self, selection: Sequence[str], variables: str) -> list[NodeResult]:
+        """Run `dbt build`; one result a node, in order of execution.
+
+        `selection`: command-line arguments such as `--select …`; `variables`: JSON. Nodes that
+        fail are results, not errors; DbtError means that nothing was run.
+        """
+        manifest = self._manifest or self.parse()
+        # dbt writes compiled code into the nodes: each build gets a manifest of its own.
+        arguments = ["build", *selection, "--vars", variables]
+        try:
+            result = self._invoke(arguments, self.target, manifest.deepcopy())
+        finally:
+            self._let_go()
+        return [
+            NodeResult(
+                unique_id=node.node.unique_id,
+                status=str(node.status),
+                message=node.message or "",
+                seconds=node.execution_time,
+                failures=node.failures,
+            )
+            for node in result.result.results
+        ]
+
+    def _invoke(self, arguments: list[str], target: Path, manifest: Manifest | None) -> Any:
+        from dbt.cli.main import dbtRunner
+
+        target.mkdir(parents=True, exist_ok=True)
+        where: Mapping[str, Path] = {
+            "--project-dir": self.project,
+            "--profiles-dir": self.project,
+            "--target-path": target,
+            "--log-path": target,
+        }
+        options = [part for name, path in where.items() for part in (name, str(path))]
+        result = dbtRunner(manifest=manifest).invoke(
+            [*arguments, *options, "--quiet", "--no-send-anonymous-usage-stats"]
+        )
+        if result.exception is not None or result.result is None:
+            raise DbtError(f"dbt {arguments[0]} failed: {result.exception}")
+        return result
+
+    @staticmethod
+    def _let_go() -> None:
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+        environment = DuckDBConnectionManager._ENV
+        if environment is not None:
+            environment.close()
+        DuckDBConnectionManager.close_all_connections()
