@@ -43,7 +43,8 @@ def automation(installation: Installation) -> dg.Definitions:
             dg.AssetSelection.groups(*LOAD_GROUPS)
             | dg.AssetSelection.assets(["step1_find", "churn_features"])
         )
-        - monthly,
+        - monthly
+        - dg.AssetSelection.assets(["staging", "stg_loop__churn_scores"]),
         partitions_def=days,
         description="Feeds and what is modelled from them; a range of days is one run.",
     )

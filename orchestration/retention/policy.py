@@ -139,6 +139,7 @@ class ListPolicy:
     """`list_policy.csv`: the lists that leave."""
 
     default_capacity_calls: int = _setting(0)
+    max_listed_share: float = _setting(0, 1)
     list_language: str = _setting(choices=("zh", "en", "both"))
     number_display: str = _setting(choices=("FULL", "MASKED"))
 

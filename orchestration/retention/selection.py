@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from orchestration.retention.assignment import RANDOMISED
-from orchestration.retention.policy import Action, ContactPolicy, FeatureSpec, Policy
+from orchestration.retention.policy import Action, ContactPolicy, FeatureSpec, ListPolicy, Policy
 
 UNASSIGNED = "UNASSIGNED"
 SEPARATOR = ";"
@@ -58,6 +58,7 @@ def select(
     looked at.
     `exclusions`: subscriber_id, suppression_reason (codes of the seeds), such as OPERATOR_REMOVED.
     `capacity`: org_id, daily_capacity_calls, one row a unit; unknown (null or no row) -> policy.
+    A list never holds more than the policy's share of a branch's opportunities (at least one).
 
     Returns the rows in the order given, a fresh index, plus `ACTION_COLUMNS`, branch_rank (among
     the eligible of the branch; null otherwise), is_selected, suppression_reasons (codes joined by
@@ -80,7 +81,7 @@ def select(
     reasons = _append(reasons, _code(_is_resting(rows, decided, policy.contact), RECENTLY_LISTED))
 
     rows["branch_rank"] = _branch_rank(rows, (reasons == "").to_numpy())
-    places = rows["org_id"].map(_places(capacity)).fillna(policy.listing.default_capacity_calls)
+    places = _places(rows["org_id"], capacity, policy.listing)
     reasons = _append(reasons, _code((rows["branch_rank"] > places).fillna(False), NO_CAPACITY))
     rows["is_selected"] = (reasons == "").to_numpy()
     rows["suppression_reasons"] = reasons.mask(reasons == "")
@@ -205,8 +206,14 @@ def _branch_rank(rows: pd.DataFrame, eligible: _Mask) -> pd.Series:
     return rank.reindex(rows.index).astype("Int64")
 
 
-def _places(capacity: pd.DataFrame) -> pd.Series:
-    return capacity.set_index("org_id")["daily_capacity_calls"].astype("Float64")
+def _places(branch: pd.Series, capacity: pd.DataFrame, policy: ListPolicy) -> pd.Series:
+    """Places on each row's branch list: what the staff can call, and no more than the policy's
+    share of the branch's subscribers (at least one)."""
+    known = capacity.set_index("org_id")["daily_capacity_calls"].astype("Float64")
+    calls = branch.map(known).fillna(policy.default_capacity_calls)
+    subscribers = branch.map(branch.value_counts()).astype("float64")
+    share = np.ceil(subscribers * policy.max_listed_share).clip(lower=1)
+    return np.minimum(calls.astype("float64"), share)
 
 
 def _code(is_so: pd.Series | _Mask, code: str) -> pd.Series:

@@ -44,7 +44,8 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
     folder = tmp_path_factory.mktemp("policy") / "seeds"
     shutil.copytree(SEEDS, folder)
     (folder / "policy" / "churn_model_features.csv").write_text(FEATURES, encoding="utf-8")
-    return load_policy(folder)
+    # Lists as long as the staff can call; the share has a test of its own.
+    return load_policy(folder, {"max_listed_share": "1"})
 
 
 @pytest.fixture(scope="session")

@@ -143,7 +143,7 @@ def test_every_code_in_the_domain_has_words(policy):
             "list_policy.csv",
             "list_language,both,zh en or both",
             "list_language,both",
-            "policy/list_policy.csv: line 3: 4 cells, the header has 5",
+            "policy/list_policy.csv: line 4: 4 cells, the header has 5",
         ),
     ],
 )

@@ -160,6 +160,15 @@ def test_places_go_by_attention_in_each_branch(open_policy):
     assert chosen["suppression_reasons"].dropna().tolist() == ["NO_CAPACITY", "NO_CAPACITY"]
 
 
+@pytest.mark.parametrize(("share", "listed"), [(0.5, 5), (0.41, 5), (0.4, 4), (0.01, 1)])
+def test_a_list_holds_no_more_than_the_share_of_its_branch(open_policy, share, listed):
+    capped = replace(open_policy, listing=replace(open_policy.listing, max_listed_share=share))
+    chosen = run(opportunities(org_id=["B1"] * 10), capped)
+    assert chosen["is_selected"].sum() == listed
+    assert set(chosen.loc[~chosen["is_selected"], "suppression_reasons"]) == {"NO_CAPACITY"}
+    assert chosen.loc[chosen["is_selected"], "attention_rank"].max() == listed
+
+
 def test_the_suppressed_take_no_place(open_policy):
     chosen = run(
         opportunities(org_id=["B1", "B1"]),
