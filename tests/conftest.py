@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from orchestration.contracts import Feed
+from orchestration.dbt_session import DbtSession
 from orchestration.installation import Installation
 from orchestration.settings import Settings
+
+DAGSTER_VARIABLES = ("DAGSTER_HOME", "DAGSTER_EVENT_BATCH_SIZE")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,3 +58,23 @@ def make_settings(tmp_path: Path, project: Installation) -> Callable[..., Settin
         return Settings(home=home, **(defaults | values))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def parsed_once(project: Installation) -> Iterator[None]:
+    """Every dbt session of the process takes the project's parse, which differs in nothing.
+
+    A test that asks for this starts its own runs; the parse itself is proven by those that do not.
+    """
+    _ = project.manifest
+    shared = project.dbt._manifest or project.dbt.parse()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DbtSession, "parse", lambda self, target=None: shared)
+        yield
+
+
+@pytest.fixture
+def dagster_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What starting a run exports is gone after the test."""
+    for name in DAGSTER_VARIABLES:
+        monkeypatch.delenv(name, raising=False)

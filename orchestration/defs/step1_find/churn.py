@@ -80,7 +80,7 @@ def churn_model_asset(installation: Installation) -> dg.AssetsDefinition:
                 "churners": card["churners"],
                 "validation": card["validation"],
                 **{
-                    name: value
+                    f"validation_{name}": value
                     for name, value in card["metrics"].items()
                     if isinstance(value, int | float)
                 },

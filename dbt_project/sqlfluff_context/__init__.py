@@ -1,0 +1,42 @@
+"""What SQL lint needs of dbt's context beyond sqlfluff's own built-ins.
+
+Here: stand-ins, so that models render without a warehouse and without parsing the project. Not
+here: anything that dbt itself runs.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from jinja2 import pass_context
+from jinja2.runtime import Context
+
+VARIABLES: dict[str, Any] = {
+    "from_date": "2025-01-01",
+    "to_date": "2025-01-31",
+    "month": "2025-02-01",
+    "churn_definition_overrides": {},
+}
+
+
+def var(name: str, default: Any = "") -> Any:
+    """The value of a dbt variable."""
+    return VARIABLES.get(name, default)
+
+
+class Adapter:
+    """dbt's `adapter`, for DuckDB."""
+
+    @staticmethod
+    @pass_context
+    def dispatch(context: Context, macro: str, package: str = "") -> Callable[..., Any]:
+        """The macro's DuckDB spelling, from this project."""
+        found: Callable[..., Any] = context[f"duckdb__{macro}"]
+        return found
+
+
+adapter = Adapter()
+
+
+def churn_spells(as_of_dates: str) -> str:
+    """A stand-in for the macro of this name: a select with its columns' first."""
+    return f"select as_of_date from ({as_of_dates}) as as_of_dates"
