@@ -8,7 +8,7 @@ Not here: parsing files by it (`landing/`), building the manifest (`defs/dbt.py`
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -104,10 +104,19 @@ def load_codes(seeds: Path) -> Mapping[str, frozenset[str]]:
     return {name: frozenset(values) for name, values in codes.items()}
 
 
-def load_tolerances(seeds: Path) -> Mapping[str, float]:
-    """Feed -> the share of a day's rows that may be quarantined before nothing downstream runs."""
-    with (seeds / "policy" / "feed_tolerances.csv").open(encoding="utf-8", newline="") as file:
-        return {row["feed"]: float(row["max_quarantined_share"]) for row in csv.DictReader(file)}
+def load_tolerances(seeds: Path, feeds: Iterable[str]) -> Mapping[str, float]:
+    """Feed -> the share of a day's rows that may be quarantined before nothing downstream runs.
+
+    Raises ValueError for a feed without a tolerance and for a share outside 0..1.
+    """
+    path = seeds / "policy" / "feed_tolerances.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        shares = {row["feed"]: float(row["max_quarantined_share"]) for row in csv.DictReader(file)}
+    problems = [f"{name}: no tolerance" for name in feeds if name not in shares]
+    problems += [f"{name}: {share} is no share" for name, share in shares.items() if not 0 <= share <= 1]
+    if problems:
+        raise ValueError(f"{path.name}: {'; '.join(problems)}")
+    return shares
 
 
 def load_feeds(

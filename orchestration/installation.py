@@ -17,15 +17,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from orchestration.contracts import Feed, load_codes, load_feeds
+from orchestration.contracts import Feed, load_codes, load_feeds, load_tolerances
 from orchestration.dbt_session import PARTIAL_PARSE, DbtSession
 from orchestration.lake import Lake
 from orchestration.partitions import Clocks
-from orchestration.retention.policy import Policy, load_policy
+from orchestration.retention.policy import Policy, PolicyError, load_policy
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.warehouse import LakeRelation, Warehouse
 
 SEEDS = DBT_PROJECT_DIR / "seeds"
+CHURN_SOURCES = ("EVENTS_AND_SILENCE", "EVENTS_ONLY")
 
 
 @dataclass(frozen=True)
@@ -72,21 +73,27 @@ class Installation:
         """The policy seeds as edited, with this installation's overrides."""
         definition = self._definition_parameters
         overrides = self.settings.policy_overrides
-        return load_policy(
-            SEEDS, {name: value for name, value in overrides.items() if name not in definition}
-        )
+        settings = {name: value for name, value in overrides.items() if name not in definition}
+        return load_policy(SEEDS, settings, self.definition_overrides)
 
     @property
     def definition_overrides(self) -> Mapping[str, str]:
         """The overrides that replace parameters of `churn_definition`, which dbt reads."""
         definition = self._definition_parameters
         overrides = self.settings.policy_overrides
-        return {name: value for name, value in overrides.items() if name in definition}
+        chosen = {name: value for name, value in overrides.items() if name in definition}
+        if chosen.get("source", CHURN_SOURCES[0]) not in CHURN_SOURCES:
+            raise PolicyError(f"overrides: source {chosen['source']!r} is none of {CHURN_SOURCES}")
+        return chosen
 
     @cached_property
     def _definition_parameters(self) -> frozenset[str]:
         with (SEEDS / "policy" / "churn_definition.csv").open(encoding="utf-8", newline="") as file:
             return frozenset(row["parameter"] for row in csv.DictReader(file))
+
+    @cached_property
+    def tolerances(self) -> Mapping[str, float]:
+        return load_tolerances(SEEDS, self.feeds)
 
     @cached_property
     def relations(self) -> tuple[LakeRelation, ...]:

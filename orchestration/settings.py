@@ -48,8 +48,8 @@ class Settings(BaseSettings):
     )
     policy_overrides: dict[str, str] = Field(
         default_factory=dict,
-        description="Settings of the policy seeds that this installation replaces, as JSON; printed "
-        "by every run.",
+        description="Settings of the policy seeds that this installation replaces, as JSON; they "
+        "stand with every day's decisions.",
     )
     dbt_target: str = Field(default="duckdb", description="The dbt target of `profiles.yml`.")
     memory_limit: str = Field(default="4GB", description="DuckDB's memory limit.")
@@ -74,6 +74,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().resolve() if path else None
+
+    @field_validator("secret_key")
+    @classmethod
+    def _secret_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not key.get_secret_value().strip():
+            raise ValueError("is empty: set a secret, or leave it unset for a development key")
+        return key
 
     @field_validator("timezone")
     @classmethod

@@ -77,4 +77,6 @@ def parsed_once(project: Installation) -> Iterator[None]:
 def dagster_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What starting a run exports is gone after the test."""
     for name in DAGSTER_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
+        # Setting it first is what makes monkeypatch take it away in the end.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)

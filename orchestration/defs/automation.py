@@ -6,7 +6,7 @@ Here: when things run and together with what. Not here: what they do.
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 import dagster as dg
@@ -77,25 +77,27 @@ def landing_zone_sensor(
         name="landing_zone",
         job=load_feeds,
         minimum_interval_seconds=60,
-        description="Files that come late or are delivered again: their day is loaded again. "
+        description="Files that come late, are delivered again or are withdrawn: the days from their "
+        "date on are loaded again. "
         "Decisions and published lists are never recomputed.",
     )
     def landing_zone(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         before: dict[str, str] = json.loads(context.cursor or "{}")
-        now = deliveries(installation)
-        changed = sorted(dt for dt, digest in now.items() if before.get(dt) != digest)
+        now, growing = deliveries(installation)
+        known = {dt: digest for dt, digest in before.items() if dt in growing} | now
+        changed = sorted(dt for dt in before.keys() | known.keys() if before.get(dt) != known.get(dt))
         if not changed:
-            return dg.SkipReason("no new or changed files in the landing zone")
-        requests = [
-            range_request(first, last, now) for first, last in ranges(list(map(date.fromisoformat, changed)))
-        ]
-        return dg.SensorResult(run_requests=requests, cursor=json.dumps(before | now))
+            return dg.SkipReason("no new, changed or withdrawn files in the landing zone")
+        # What is known changes from the first changed date on.
+        request = range_request(changed[0], max(known, default=changed[-1]), known)
+        return dg.SensorResult(run_requests=[request], cursor=json.dumps(known, sort_keys=True))
 
     return landing_zone
 
 
-def deliveries(installation: Installation) -> Mapping[str, str]:
-    """Release date (ISO) -> digest of its files' names, sizes and times, for settled dates only."""
+def deliveries(installation: Installation) -> tuple[dict[str, str], set[str]]:
+    """Release date (ISO) -> digest of its files' names, sizes and times; and the dates whose files
+    may still be growing, which have none."""
     settings = installation.settings
     limit = time.time() - settings.settle_seconds
     first, newest = settings.start_date, date.today() - timedelta(days=1)
@@ -112,25 +114,12 @@ def deliveries(installation: Installation) -> Mapping[str, str]:
                 described.setdefault(dt.isoformat(), []).append(
                     f"{path.name} {stat.st_size} {stat.st_mtime_ns}"
                 )
-    return {
+    digests = {
         dt: hashlib.sha256("\n".join(sorted(files)).encode()).hexdigest()[:16]
         for dt, files in described.items()
         if dt not in growing
     }
-
-
-def ranges(days: Sequence[date]) -> Iterator[tuple[date, date]]:
-    """Sorted days as unbroken ranges, both ends included."""
-    start = previous = None
-    for day in days:
-        if previous is not None and day - previous == timedelta(days=1):
-            previous = day
-            continue
-        if start is not None and previous is not None:
-            yield start, previous
-        start = previous = day
-    if start is not None and previous is not None:
-        yield start, previous
+    return digests, growing
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:
@@ -141,10 +130,14 @@ def range_tags(first: date, last: date) -> dict[str, str]:
     }
 
 
-def range_request(first: date, last: date, digests: Mapping[str, str]) -> dg.RunRequest:
-    """One run for the range; the key changes with the files, so that a tick is never repeated."""
-    content = "".join(digests[dt] for dt in sorted(digests) if str(first) <= dt <= str(last))
+def range_request(first: str, last: str, digests: Mapping[str, str]) -> dg.RunRequest:
+    """One run for the dates `first`..`last` (ISO); its key changes with their files, so that the
+    same delivery is not loaded twice."""
+    content = "".join(digests.get(dt, "") for dt in sorted(digests) if first <= dt <= last)
+    last = max(first, last)
     run_key = f"{first}..{last} {hashlib.sha256(content.encode()).hexdigest()[:16]}"
     if first == last:
-        return dg.RunRequest(run_key=run_key, partition_key=first.isoformat())
-    return dg.RunRequest(run_key=run_key, tags=range_tags(first, last))
+        return dg.RunRequest(run_key=run_key, partition_key=first)
+    return dg.RunRequest(
+        run_key=run_key, tags=range_tags(date.fromisoformat(first), date.fromisoformat(last))
+    )

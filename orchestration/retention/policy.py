@@ -19,6 +19,8 @@ from typing import Any, Literal, cast
 FEATURES_FILE = "policy/churn_model_features.csv"
 ACTIONS_FILE = "policy/actions.csv"
 LIST_COLUMNS_FILE = "policy/list_columns.csv"
+# Read by dbt; here only part of the version.
+DEFINITION_FILES = ("policy/churn_definition.csv", "policy/churn_cases.csv")
 CODE_FILES = ("codes/codes.csv", "policy/loop_codes.csv")
 
 
@@ -167,11 +169,16 @@ class Policy:
     version: str
 
 
-def load_policy(seeds: Path, overrides: Mapping[str, str] | None = None) -> Policy:
+def load_policy(
+    seeds: Path,
+    overrides: Mapping[str, str] | None = None,
+    definition_overrides: Mapping[str, str] | None = None,
+) -> Policy:
     """Read and check every policy file under the dbt `seeds` folder.
 
-    `overrides` replaces settings by name (a demonstration's `consent_when_feed_absent`); it is
-    part of the version. Raises PolicyError with every problem found, one a line.
+    `overrides` replaces settings by name (a demonstration's `consent_when_feed_absent`),
+    `definition_overrides` parameters of the churn definition, which dbt reads; both are part of
+    the version. Raises PolicyError with every problem found, one a line.
     """
     overrides = dict(overrides or {})
     problems: list[str] = []
@@ -182,6 +189,7 @@ def load_policy(seeds: Path, overrides: Mapping[str, str] | None = None) -> Poli
             FEATURES_FILE,
             ACTIONS_FILE,
             LIST_COLUMNS_FILE,
+            *DEFINITION_FILES,
             *CODE_FILES,
         )
     }
@@ -203,7 +211,7 @@ def load_policy(seeds: Path, overrides: Mapping[str, str] | None = None) -> Poli
         actions=actions,
         list_columns=columns,
         labels=labels,
-        version=_version(tables.values(), overrides),
+        version=_version(tables.values(), overrides | dict(definition_overrides or {})),
     )
 
 

@@ -10,7 +10,7 @@ from datetime import date
 import dagster as dg
 
 from expectations.feeds import feed_suite
-from orchestration.contracts import Feed, load_tolerances
+from orchestration.contracts import Feed
 from orchestration.installation import SEEDS, Installation
 from orchestration.landing.ingest import Keys, ingest
 from orchestration.landing.personal import load_placeholder_names
@@ -98,7 +98,7 @@ def feed_asset(feed: Feed, installation: Installation) -> dg.AssetsDefinition:
             check_results=[
                 arrived(feed, key, receipts),
                 conserved(key, receipts),
-                tolerable(feed, key, receipts, load_tolerances(SEEDS)),
+                tolerable(key, receipts, installation.tolerances[feed.name]),
                 *check_results(key, verdicts),
             ],
         )
@@ -164,10 +164,9 @@ def conserved(key: dg.AssetKey, receipts: Sequence[Receipt]) -> dg.AssetCheckRes
 
 
 def tolerable(
-    feed: Feed, key: dg.AssetKey, receipts: Sequence[Receipt], tolerances: Mapping[str, float]
+    key: dg.AssetKey, receipts: Sequence[Receipt], tolerance: float
 ) -> dg.AssetCheckResult:
     """Above the policy's share nothing downstream runs; below it, a warning."""
-    tolerance = tolerances[feed.name]
     above = [r.dt for r in receipts if r.quarantined > tolerance * r.records]
     quarantined = sum(r.quarantined for r in receipts)
     return dg.AssetCheckResult(
