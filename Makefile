@@ -45,12 +45,12 @@ lint: setup ## Check style and types of Python and SQL.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests
+	@$(BIN)/sqlfluff lint --processes 2 dbt_project/models
 
 format: setup ## Format Python and SQL.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
-	@$(BIN)/sqlfluff fix --processes 2 dbt_project/models dbt_project/tests
+	@$(BIN)/sqlfluff fix --processes 2 dbt_project/models
 
 lock: setup ## Resolve the dependencies anew into requirements.lock.
 	@$$(command -v uv || echo .venv-uv/bin/uv) pip compile pyproject.toml --quiet --group dev \

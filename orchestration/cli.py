@@ -70,7 +70,7 @@ class ProgressLine:
 
     def __init__(self, title: str) -> None:
         self.title = title
-        self.update = lambda text: None
+        self.update = lambda _text: None
 
     def __call__(self, step: str) -> None:
         self.update(step.replace("__", "/"))
@@ -102,7 +102,9 @@ def simulate(
         summary = simulate_days(
             settings, subscribers, first.date(), last.date(), seed, lambda day: line(str(day))
         )
-    console.print(f"{sum(summary.rows.values()):,} rows in {summary.files:,} files under {settings.landing_zone}")
+    console.print(
+        f"{sum(summary.rows.values()):,} rows in {summary.files:,} files under {settings.landing_zone}"
+    )
 
 
 @importers.command("megaline")
@@ -143,7 +145,9 @@ def run(
     if start > target:
         fail(f"--from {start} is after --to {target}")
     if start < settings.start_date:
-        fail(f"{start} is before the first day of the clocks, RETENTION_START_DATE={settings.start_date}")
+        fail(
+            f"{start} is before the first day of the clocks, RETENTION_START_DATE={settings.start_date}"
+        )
     with failing_clearly():
         with progress("Preparing") as line:
             runner = Runner(settings, line)
@@ -215,7 +219,12 @@ def print_table(title: str, rows: list[dict[str, object]]) -> None:
             name.replace("_", " "), justify="right" if numeric else "left", overflow="fold"
         )
     for row in rows:
-        table.add_row(*(f"{v:,}" if isinstance(v, int) else str(v) if v is not None else "" for v in row.values()))
+        table.add_row(
+            *(
+                f"{v:,}" if isinstance(v, int) else str(v) if v is not None else ""
+                for v in row.values()
+            )
+        )
     console.print(table)
     console.print()
 

@@ -87,7 +87,7 @@ class Feed:
         columns: dict[str, str] = {}
         for column in self.columns:
             columns.update(column.raw_columns)
-        return columns | PROVENANCE
+        return {**columns, **PROVENANCE}
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
@@ -113,7 +113,9 @@ def load_tolerances(seeds: Path, feeds: Iterable[str]) -> Mapping[str, float]:
     with path.open(encoding="utf-8", newline="") as file:
         shares = {row["feed"]: float(row["max_quarantined_share"]) for row in csv.DictReader(file)}
     problems = [f"{name}: no tolerance" for name in feeds if name not in shares]
-    problems += [f"{name}: {share} is no share" for name, share in shares.items() if not 0 <= share <= 1]
+    problems += [
+        f"{name}: {share} is no share" for name, share in shares.items() if not 0 <= share <= 1
+    ]
     if problems:
         raise ValueError(f"{path.name}: {'; '.join(problems)}")
     return shares

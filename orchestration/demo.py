@@ -69,9 +69,17 @@ def import_data_set(name: str, directory: Path, settings: Settings) -> Any:
 
 def describe_import(summary: Any) -> str:
     """What an import wrote, what it set aside and what the operator does not have."""
-    lines = [f"{rows:,} rows of {feed} in {summary.files[feed]:,} files" for feed, rows in summary.rows.items()]
-    lines += [f"set aside: {count.rows:,} {count.what} ({count.source_file})" for count in summary.set_aside]
-    lines += [f"as it is: {count.rows:,} {count.what} ({count.source_file})" for count in summary.observed]
+    lines = [
+        f"{rows:,} rows of {feed} in {summary.files[feed]:,} files"
+        for feed, rows in summary.rows.items()
+    ]
+    lines += [
+        f"set aside: {count.rows:,} {count.what} ({count.source_file})"
+        for count in summary.set_aside
+    ]
+    lines += [
+        f"as it is: {count.rows:,} {count.what} ({count.source_file})" for count in summary.observed
+    ]
     return "\n".join([*lines, *summary.notes])
 
 
@@ -86,7 +94,9 @@ def run_demo(settings: Settings, progress: ProgressBlock, console: Console) -> N
 
     eve = plan.first_list - timedelta(days=1)
     with progress("Simulating the history") as line:
-        simulate_days(settings, plan.subscribers, plan.opens, eve, plan.seed, lambda d: line(str(d)))
+        simulate_days(
+            settings, plan.subscribers, plan.opens, eve, plan.seed, lambda d: line(str(d))
+        )
     with progress("Preparing Dagster and dbt") as line:
         runner = Runner(settings, line)
     with progress(f"Loading {plan.opens} to {eve} in one run") as line:

@@ -20,12 +20,14 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
-    SQLITE_BUSY_TIMEOUT_SECONDS,
     SqliteEventLogStorage,
 )
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import StaticPool
+
+# How long a writer waits for another process that holds the file.
+BUSY_TIMEOUT_SECONDS = 60
 
 
 @dataclass
@@ -66,9 +68,7 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
                 for event in events:
                     self.store_event(event)
                 for event, event_id in batch.last_of_asset.values():
-                    super()._store_asset_event(
-                        batch.connections[INDEX_SHARD_NAME], event, event_id
-                    )
+                    super()._store_asset_event(batch.connections[INDEX_SHARD_NAME], event, event_id)
                 for transaction in transactions:
                     transaction.commit()
             finally:
@@ -101,7 +101,7 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
                 self.conn_string_for_shard(shard),
                 poolclass=StaticPool,
                 connect_args={
-                    "timeout": SQLITE_BUSY_TIMEOUT_SECONDS,
+                    "timeout": BUSY_TIMEOUT_SECONDS,
                     "check_same_thread": False,
                 },
             )

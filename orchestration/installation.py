@@ -158,10 +158,10 @@ class Installation:
         try:
             with self.exported():
                 self.dbt.parse(target)
-            os.replace(target / "manifest.json", self.manifest_path)
+            (target / "manifest.json").replace(self.manifest_path)
             # What a later process needs to parse in a second.
             if (target / PARTIAL_PARSE).exists():
                 self.dbt.target.mkdir(parents=True, exist_ok=True)
-                os.replace(target / PARTIAL_PARSE, self.dbt.target / PARTIAL_PARSE)
+                (target / PARTIAL_PARSE).replace(self.dbt.target / PARTIAL_PARSE)
         finally:
             shutil.rmtree(target, ignore_errors=True)

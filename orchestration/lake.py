@@ -5,7 +5,6 @@ Here: paths and the one way to put a file in its place. Not here: what the files
 
 from __future__ import annotations
 
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -79,7 +78,7 @@ class Lake:
             yield unfinished
             unfinished.chmod(mode)
             path.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(unfinished, path)
+            unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
 

@@ -53,7 +53,9 @@ class Settings(BaseSettings):
     )
     dbt_target: str = Field(default="duckdb", description="The dbt target of `profiles.yml`.")
     memory_limit: str = Field(default="4GB", description="DuckDB's memory limit.")
-    threads: int = Field(default=os.cpu_count() or 2, ge=1, description="DuckDB's and dbt's threads.")
+    threads: int = Field(
+        default=os.cpu_count() or 2, ge=1, description="DuckDB's and dbt's threads."
+    )
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -63,7 +65,9 @@ class Settings(BaseSettings):
         not silently mean the default.
         """
         known = {PREFIX + name.upper() for name in cls.model_fields}
-        unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+        unknown = sorted(
+            name for name in os.environ if name.startswith(PREFIX) and name not in known
+        )
         if unknown:
             raise ValueError(
                 f"unknown environment variable {', '.join(unknown)}; known: {', '.join(sorted(known))}"
@@ -113,8 +117,7 @@ class Settings(BaseSettings):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_hex(32))
-            print(
-                f"warning: {PREFIX}SECRET_KEY is not set; made a development key in {path}",
-                file=sys.stderr,
+            sys.stderr.write(
+                f"warning: {PREFIX}SECRET_KEY is not set; made a development key in {path}\n"
             )
         return path.read_text().strip().encode()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from orchestration.installation import Installation
 from orchestration.lake import Lake
@@ -42,7 +43,7 @@ select
     min(label_en) as meaning,
     min(label_zh) as 含义,
     count(*) as rows,
-    min(source_file || ' line ' || source_line) as first_at
+    arg_min(source_file || ' line ' || source_line, row(source_file, source_line)) as first_at
 from read_parquet($glob, filename = true)
 group by all
 order by feed, rows desc, "column", reason
@@ -64,8 +65,14 @@ def stray_files(settings: Settings) -> Rows:
     rows: Rows = []
     for name in Installation(settings).feeds:
         folder = scan(settings.landing_zone, name)
-        rows += [{"file": f"{name}/{path.name}", "why": "no file of this feed"} for path in folder.unrecognised]
-        rows += [{"file": f"{name}/{path.name}", "why": "still being written"} for path in folder.unfinished]
+        rows += [
+            {"file": f"{name}/{path.name}", "why": "no file of this feed"}
+            for path in folder.unrecognised
+        ]
+        rows += [
+            {"file": f"{name}/{path.name}", "why": "still being written"}
+            for path in folder.unfinished
+        ]
     return rows
 
 
@@ -101,14 +108,20 @@ def day_summary(settings: Settings, day: date) -> Rows:
     rows: Rows = []
     with duckdb.connect() as connection:
         scored = connection.execute(f"select count(*) from read_parquet('{scores}')").fetchone()
-        rows.append({"what": "subscribers scored", "rows": scored[0] if scored else 0, "where": scores})
+        rows.append(
+            {"what": "subscribers scored", "rows": scored[0] if scored else 0, "where": scores}
+        )
         arms = connection.execute(
             "select lower(arm), coalesce(suppression_reasons, ''), count(*) from"
             f" read_parquet('{decisions}', hive_partitioning = false) group by all order by all"
         ).fetchall()
     for arm, why, count in arms:
         rows.append(
-            {"what": f"decisions: {arm}{f' ({why})' if why else ''}", "rows": count, "where": decisions}
+            {
+                "what": f"decisions: {arm}{f' ({why})' if why else ''}",
+                "rows": count,
+                "where": decisions,
+            }
         )
     manifest = _read(lake.published(day) / "manifest.json")
     rows.append(
@@ -134,7 +147,8 @@ def _query(sql: str, folder: Path, pattern: str) -> Rows:
     if not any(folder.glob(pattern)):
         return []
     with duckdb.connect() as connection:
-        return connection.execute(sql, {"glob": f"{folder}/{pattern}"}).to_arrow_table().to_pylist()
+        found: pa.Table = connection.execute(sql, {"glob": f"{folder}/{pattern}"}).to_arrow_table()
+        return found.to_pylist()
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -42,6 +42,6 @@ class _StepStarts(logging.Handler):
 _TERMINAL = logging.Logger("terminal")
 
 
-@dg.logger(description="Hands the start of each step to the command line's progress.")
+@dg.logger(None, description="Hands the start of each step to the command line's progress.")
 def terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
     return _TERMINAL

@@ -37,8 +37,10 @@ class LakeRelation:
 
     def view_sql(self) -> str:
         """The SELECT behind the view: every declared column, typed, whatever the files hold."""
-        files = sorted(self.folder.glob("/".join([*("*" for _ in self.partitions), "part.parquet"])))
-        typed = self.columns | self.partitions
+        files = sorted(
+            self.folder.glob("/".join([*("*" for _ in self.partitions), "part.parquet"]))
+        )
+        typed = {**self.columns, **self.partitions}
         if not files:
             empty = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in typed.items())
             return f"select {empty} where false"

@@ -59,7 +59,8 @@
             lead(visible_from) over (
                 partition by {{ key | join(', ') }} order by visible_from
             ) as visible_to
-        from known
+        {# A first build reads the keys again: cheaper than to hold all of history in between. #}
+        from {{ 'known' if is_incremental() else staging }}
     ),
 
     replaced as (

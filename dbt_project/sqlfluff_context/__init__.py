@@ -14,7 +14,7 @@ VARIABLES: dict[str, Any] = {
     "from_date": "2025-01-01",
     "to_date": "2025-01-31",
     "month": "2025-02-01",
-    "churn_definition_overrides": {},
+    "churn_definition_overrides": {"source": "EVENTS_ONLY"},
 }
 
 
@@ -38,5 +38,5 @@ adapter = Adapter()
 
 
 def churn_spells(as_of_dates: str) -> str:
-    """A stand-in for the macro of this name: a select with its columns' first."""
+    """A stand-in for the macro of this name: a select of the first of its columns."""
     return f"select as_of_date from ({as_of_dates}) as as_of_dates"

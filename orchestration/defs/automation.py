@@ -85,7 +85,9 @@ def landing_zone_sensor(
         before: dict[str, str] = json.loads(context.cursor or "{}")
         now, growing = deliveries(installation)
         known = {dt: digest for dt, digest in before.items() if dt in growing} | now
-        changed = sorted(dt for dt in before.keys() | known.keys() if before.get(dt) != known.get(dt))
+        changed = sorted(
+            dt for dt in before.keys() | known.keys() if before.get(dt) != known.get(dt)
+        )
         if not changed:
             return dg.SkipReason("no new, changed or withdrawn files in the landing zone")
         # What is known changes from the first changed date on.

@@ -17,7 +17,13 @@ from dagster_dbt.asset_utils import (
 
 from orchestration.dbt_session import NodeResult
 from orchestration.installation import Installation
-from orchestration.partitions import DAYS_BEFORE_THE_MONTH, Clocks, days_of, last_day_before, month_of
+from orchestration.partitions import (
+    DAYS_BEFORE_THE_MONTH,
+    Clocks,
+    days_of,
+    last_day_before,
+    month_of,
+)
 
 # What follows the scores, and what a month learns, have stretches of their own; the rest is the
 # day's marts.

@@ -212,8 +212,8 @@ def _places(branch: pd.Series, capacity: pd.DataFrame, policy: ListPolicy) -> pd
     known = capacity.set_index("org_id")["daily_capacity_calls"].astype("Float64")
     calls = branch.map(known).fillna(policy.default_capacity_calls)
     subscribers = branch.map(branch.value_counts()).astype("float64")
-    share = np.ceil(subscribers * policy.max_listed_share).clip(lower=1)
-    return np.minimum(calls.astype("float64"), share)
+    share = pd.Series(np.ceil(subscribers * policy.max_listed_share)).clip(lower=1)
+    return calls.astype("float64").clip(upper=share)
 
 
 def _code(is_so: pd.Series | _Mask, code: str) -> pd.Series:

@@ -137,9 +137,7 @@ def test_every_feed_is_an_asset_with_its_columns(
         assert "Key:" in (node.description or "")
 
 
-def test_every_critical_expectation_blocks(
-    graph: dg.AssetGraph, feeds: Mapping[str, Feed]
-) -> None:
+def test_every_critical_expectation_blocks(graph: dg.AssetGraph, feeds: Mapping[str, Feed]) -> None:
     """What must not go on is a blocking check; what may is none."""
     for feed in feeds.values():
         key = dg.AssetKey([feed.source, feed.name])
@@ -182,7 +180,11 @@ def test_lists_come_from_feeds_and_effects_from_lists(graph: dg.AssetGraph) -> N
 
     lists = dg.AssetKey(["step3_act", "published_lists"])
     before_lists = ancestors(lists)
-    for key in (["crm", "crm_subscribers"], ["usage", "usage_daily"], ["step1_find", "churn_model"]):
+    for key in (
+        ["crm", "crm_subscribers"],
+        ["usage", "usage_daily"],
+        ["step1_find", "churn_model"],
+    ):
         assert dg.AssetKey(key) in before_lists
     effects = dg.AssetKey(["step4_evaluate", "effects"])
     before_effects = ancestors(effects)
@@ -256,9 +258,7 @@ def test_the_schedule_of_a_morning_runs_the_day_that_ended(
     from zoneinfo import ZoneInfo
 
     morning = datetime(2025, 7, 1, 5, 0, tzinfo=ZoneInfo("Asia/Shanghai"))
-    context = dg.build_schedule_context(
-        scheduled_execution_time=morning, repository_def=repository
-    )
+    context = dg.build_schedule_context(scheduled_execution_time=morning, repository_def=repository)
     daily = repository.get_schedule_def("daily_loop_schedule").evaluate_tick(context)
     assert [request.partition_key for request in daily.run_requests or []] == ["2025-06-30"]
     monthly = repository.get_schedule_def("monthly_learning_schedule").evaluate_tick(context)

@@ -22,8 +22,10 @@ newest as (
 )
 
 select
-    dt as as_of_date,
-    dt in (select dt from index_dates) as is_index_date,
-    dt in (select dt from newest) as is_newest
+    days.dt as as_of_date,
+    days.dt in (select index_dates.dt from index_dates) as is_index_date,
+    days.dt in (select newest.dt from newest) as is_newest
 from days
-where dt in (select dt from index_dates) or dt in (select dt from newest)
+where
+    days.dt in (select index_dates.dt from index_dates)
+    or days.dt in (select newest.dt from newest)

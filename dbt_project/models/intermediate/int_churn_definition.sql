@@ -10,23 +10,23 @@ with
 parameters as (
     select
         parameter,
-        {%- if overrides %}
+        {% if overrides %}
         case parameter
             {%- for parameter, value in overrides.items() %}
             when '{{ parameter }}' then '{{ value }}'
             {%- endfor %}
             else value
         end as value
-        {%- else %}
+        {% else %}
         value
-        {%- endif %}
+        {% endif %}
     from {{ ref('churn_definition') }}
 )
 
 select
-    max(case when parameter = 'source' then value end) as source,
-    cast(max(case when parameter = 'min_activity_mb' then value end) as decimal(18, 3)) as min_activity_mb,
-    {% for number in numbers -%}
-    cast(max(case when parameter = '{{ number }}' then value end) as integer) as {{ number }}{{ ',' if not loop.last }}
+    {% for number in numbers %}
+    cast(max(case when parameter = '{{ number }}' then value end) as integer) as {{ number }},
     {% endfor %}
+    cast(max(case when parameter = 'min_activity_mb' then value end) as decimal(18, 3)) as min_activity_mb,
+    max(case when parameter = 'source' then value end) as source
 from parameters

@@ -33,11 +33,11 @@ select
     as_of_date,
     subscriber_id,
     cast(count(*) as double) as months_seen,
-    {% for months_back in [1, 2, 3] -%}
+    {% for months_back in [1, 2, 3] %}
     cast(max(case when months_back = {{ months_back }} then voice_minutes end) as double) as minutes_m{{ months_back }},
     cast(max(case when months_back = {{ months_back }} then data_mb end) as double) as mb_m{{ months_back }},
     cast(max(case when months_back = {{ months_back }} then topup_cny end) as double) as topup_cny_m{{ months_back }},
-    {% endfor -%}
+    {% endfor %}
     cast(max(case when months_back = 1 then active_days end) as double) as active_days_m1,
     cast(max(case when months_back = 1 then topup_count end) as double) as topup_count_m1,
     cast(max(case when months_back = 1 then balance_end_cny end) as double) as balance_end_cny_m1,

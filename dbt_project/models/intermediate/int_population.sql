@@ -34,7 +34,7 @@ known_days as (
         row_number() over (partition by index_dates.as_of_date order by feed_days.dt desc) as days_back
     from index_dates
     inner join {{ ref('fct_feed_days') }} as feed_days
-        on feed_days.dt <= index_dates.as_of_date
+        on index_dates.as_of_date >= feed_days.dt
     where feed_days.feed = 'usage_daily' and feed_days.is_arrived
 ),
 
@@ -130,7 +130,10 @@ judged as (
                             then 'NOT_USED_YET'
                         when
                             lines.payment_mode = 'PREPAID'
-                            and (last_signs.last_active_on is null or last_signs.last_active_on < daily_basis.recent_from)
+                            and (
+                                last_signs.last_active_on is null
+                                or last_signs.last_active_on < daily_basis.recent_from
+                            )
                             then 'ALREADY_SILENT'
                     end
             when monthly_basis.as_of_date is not null

@@ -11,19 +11,22 @@ lines as (
 
 known as (
     select
-        index_dates.as_of_date,
-        {% for feed in ['care_complaints', 'care_interactions', 'usage_competitor_contacts'] -%}
+        {% for feed in ['care_complaints', 'care_interactions', 'usage_competitor_contacts'] %}
         count(case when feed_days.feed = '{{ feed }}' then 1 end) as {{ feed }}_90d,
         count(
             case
-                when feed_days.feed = '{{ feed }}' and feed_days.dt > {{ days_after('index_dates.as_of_date', -30) }} then 1
+                when
+                    feed_days.feed = '{{ feed }}'
+                    and feed_days.dt > {{ days_after('index_dates.as_of_date', -30) }}
+                    then 1
             end
-        ) as {{ feed }}_30d{{ ',' if not loop.last }}
+        ) as {{ feed }}_30d,
         {% endfor %}
+        index_dates.as_of_date
     from index_dates
     inner join {{ ref('fct_feed_days') }} as feed_days
         on
-            feed_days.dt <= index_dates.as_of_date
+            index_dates.as_of_date >= feed_days.dt
             and feed_days.dt > {{ days_after('index_dates.as_of_date', -90) }}
     where feed_days.is_arrived
     group by index_dates.as_of_date
@@ -33,11 +36,15 @@ complaints as (
     select
         index_dates.as_of_date,
         complaints.subscriber_id,
-        count(case when complaints.opened_at >= {{ days_after('index_dates.as_of_date', -29) }} then 1 end) as complaints_30d,
-        count(case when complaints.opened_at >= {{ days_after('index_dates.as_of_date', -89) }} then 1 end) as complaints_90d,
+        count(case when complaints.opened_at >= {{ days_after('index_dates.as_of_date', -29) }} then 1 end)
+            as complaints_30d,
+        count(case when complaints.opened_at >= {{ days_after('index_dates.as_of_date', -89) }} then 1 end)
+            as complaints_90d,
         count(
             case
-                when complaints.opened_at >= {{ days_after('index_dates.as_of_date', -89) }} and complaints.severity = 'SEVERE'
+                when
+                    complaints.opened_at >= {{ days_after('index_dates.as_of_date', -89) }}
+                    and complaints.severity = 'SEVERE'
                     then 1
             end
         ) as severe_complaints_90d,

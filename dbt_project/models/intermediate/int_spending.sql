@@ -45,8 +45,11 @@ billed as (
         cast(
             max(
                 case
-                    when months_back = 1 then coalesce(voice_overage_cny, 0) + coalesce(data_overage_cny, 0)
-                        + coalesce(sms_overage_cny, 0)
+                    when months_back = 1
+                        then
+                            coalesce(voice_overage_cny, 0)
+                            + coalesce(data_overage_cny, 0)
+                            + coalesce(sms_overage_cny, 0)
                 end
             ) as double
         ) as overage_cny_m1,
@@ -86,7 +89,7 @@ payment_days as (
     from index_dates
     inner join {{ ref('fct_feed_days') }} as feed_days
         on
-            feed_days.dt <= index_dates.as_of_date
+            index_dates.as_of_date >= feed_days.dt
             and feed_days.dt > {{ days_after('index_dates.as_of_date', -90) }}
     where feed_days.feed = 'billing_payments' and feed_days.is_arrived
     group by index_dates.as_of_date
@@ -101,7 +104,9 @@ topups as (
         cast(sum(payments.amount_cny) as double) as topup_cny_90d,
         cast(
             sum(
-                case when payments.paid_at >= {{ days_after('index_dates.as_of_date', -29) }} then payments.amount_cny end
+                case
+                    when payments.paid_at >= {{ days_after('index_dates.as_of_date', -29) }} then payments.amount_cny
+                end
             ) as double
         ) as topup_cny_30d,
         max(cast(payments.paid_at as date)) as last_topup_on
@@ -119,7 +124,7 @@ newest_snapshot as (
     select index_dates.as_of_date, max(feed_days.dt) as dt
     from index_dates
     inner join {{ ref('fct_feed_days') }} as feed_days
-        on feed_days.dt <= index_dates.as_of_date
+        on index_dates.as_of_date >= feed_days.dt
     where feed_days.feed = 'billing_balances' and feed_days.is_arrived
     group by index_dates.as_of_date
 ),

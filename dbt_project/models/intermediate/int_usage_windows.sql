@@ -33,7 +33,7 @@ known_days as (
     from index_dates
     inner join {{ ref('fct_feed_days') }} as feed_days
         on
-            feed_days.dt <= index_dates.as_of_date
+            index_dates.as_of_date >= feed_days.dt
             and feed_days.dt > {{ days_after('index_dates.as_of_date', -120) }}
     where feed_days.feed = 'usage_daily' and feed_days.is_arrived
 ),
@@ -69,8 +69,8 @@ paused_days as (
     inner join known_days
         on
             pauses.as_of_date = known_days.as_of_date
-            and known_days.dt >= pauses.pause_from
-            and (pauses.pause_to is null or known_days.dt < pauses.pause_to)
+            and pauses.pause_from <= known_days.dt
+            and (pauses.pause_to is null or pauses.pause_to > known_days.dt)
 ),
 
 paused_counts as (
@@ -92,7 +92,7 @@ usage as (
     from index_dates
     inner join {{ ref('fct_usage_daily') }} as usage
         on
-            usage.usage_date <= index_dates.as_of_date
+            index_dates.as_of_date >= usage.usage_date
             and usage.usage_date > {{ days_after('index_dates.as_of_date', -120) }}
             and {{ is_visible('usage', 'index_dates.as_of_date') }}
     left join paused_days
@@ -103,7 +103,9 @@ usage as (
     where
         paused_days.dt is null
         and usage.usage_date in (
-            select dt from {{ ref('fct_feed_days') }} where feed = 'usage_daily' and is_arrived
+            select feed_days.dt
+            from {{ ref('fct_feed_days') }} as feed_days
+            where feed_days.feed = 'usage_daily' and feed_days.is_arrived
         )
 ),
 
@@ -111,12 +113,12 @@ sums as (
     select
         usage.as_of_date,
         usage.subscriber_id,
-        {% for measure, expression in measures.items() -%}
+        {% for measure, expression in measures.items() %}
         count({{ expression }}) as {{ measure }}_rows,
-        {% for window, condition in windows.items() -%}
+        {% for window, condition in windows.items() %}
         sum(case when {{ condition }} then {{ expression }} end) as {{ measure }}_{{ window }},
-        {% endfor -%}
-        {% endfor -%}
+        {% endfor %}
+        {% endfor %}
         max_by(usage.tac, usage.usage_date) filter (where usage.tac is not null) as tac
     from usage
     group by usage.as_of_date, usage.subscriber_id
@@ -126,8 +128,8 @@ sums as (
 delivered as (
     select
         as_of_date,
-        {% for measure in measures -%}
-        max({{ measure }}_rows) > 0 as has_{{ measure }}{{ ',' if not loop.last }}
+        {% for measure in measures %}
+        max({{ measure }}_rows) > 0 as has_{{ measure }}{% if not loop.last %},{% endif %}
         {% endfor %}
     from sums
     group by as_of_date
@@ -139,12 +141,12 @@ select
     known_counts.known_7d - coalesce(paused_counts.paused_7d, 0) as known_7d,
     known_counts.known_30d - coalesce(paused_counts.paused_30d, 0) as known_30d,
     known_counts.known_prior90 - coalesce(paused_counts.paused_prior90, 0) as known_prior90,
-    {% for measure in measures -%}
-    {% for window in windows -%}
+    {% for measure in measures %}
+    {% for window in windows %}
     case when delivered.has_{{ measure }} then cast(coalesce(sums.{{ measure }}_{{ window }}, 0) as double) end
         as {{ measure }}_{{ window }},
-    {% endfor -%}
-    {% endfor -%}
+    {% endfor %}
+    {% endfor %}
     sums.tac
 from lines
 inner join known_counts on lines.as_of_date = known_counts.as_of_date

@@ -66,7 +66,11 @@ def churn_model_asset(installation: Installation) -> dg.AssetsDefinition:
         rows = installation.warehouse.table(TRAINING_ROWS_SQL, {"month": month}).to_pandas()
         label = installation.warehouse.table(LABEL_SQL).to_pylist()[0]
         model = churn_model.train(
-            rows, policy.features, policy.model, month, label | {"as_of": str(last_day_before(month))}
+            rows,
+            policy.features,
+            policy.model,
+            month,
+            label | {"as_of": str(last_day_before(month))},
         )
         with installation.lake.replacing_folder(installation.lake.model("churn", month)) as folder:
             churn_model.save(model, folder)
@@ -93,7 +97,9 @@ def churn_model_asset(installation: Installation) -> dg.AssetsDefinition:
                     check_name="better_than_chance",
                     passed=auc is not None and auc > 0.5,
                     severity=dg.AssetCheckSeverity.WARN,
-                    description=None if auc is not None else "not measured: too few churners to judge",
+                    description=None
+                    if auc is not None
+                    else "not measured: too few churners to judge",
                     metadata={} if auc is None else {"auc": auc},
                 )
             ],
@@ -148,7 +154,9 @@ def churn_scores_asset(installation: Installation) -> dg.AssetsDefinition:
                 "dagster/row_count": len(scores),
                 "model_version": model.version,
                 "model_kind": model.kind,
-                "mean_probability": float(scores["churn_probability"].mean()) if len(scores) else 0.0,
+                "mean_probability": float(scores["churn_probability"].mean())
+                if len(scores)
+                else 0.0,
             },
             check_results=check_results(SCORES_KEY, verdicts),
         )
@@ -156,9 +164,7 @@ def churn_scores_asset(installation: Installation) -> dg.AssetsDefinition:
     return churn_scores
 
 
-def score_table(
-    scores: pd.DataFrame, model: churn_model.ChurnModel, month: date
-) -> pa.Table:
+def score_table(scores: pd.DataFrame, model: churn_model.ChurnModel, month: date) -> pa.Table:
     """The scores with the model that made them, typed as the dbt source `loop.churn_scores`."""
     schema = pa.schema(
         [

@@ -124,7 +124,9 @@ def decide(installation: Installation, day: date) -> pa.Table:
     selected = select(
         warehouse.table(OPPORTUNITIES_SQL, parameters).to_pandas(),
         policy=policy,
-        consents=warehouse.table(CONSENTS_SQL, parameters).to_pandas() if delivers_consents else None,
+        consents=warehouse.table(CONSENTS_SQL, parameters).to_pandas()
+        if delivers_consents
+        else None,
         decided=earlier,
         # Operator holds and removals are out of the population, so none is left to exclude here.
         exclusions=pd.DataFrame({"subscriber_id": [], "suppression_reason": []}, dtype="str"),

@@ -57,7 +57,9 @@ def newest(
         table = read_vault(release, vault_key, [key, column])
         table = table.filter(pc.is_in(table[key], value_set=missing))
         found.append(table)
-        missing = missing.filter(pc.invert(pc.is_in(missing, value_set=table[key].combine_chunks())))
+        missing = missing.filter(
+            pc.invert(pc.is_in(missing, value_set=table[key].combine_chunks()))
+        )
     if not found:
         return pd.DataFrame({key: [], column: []}, dtype="str")
     return pa.concat_tables(found).to_pandas().astype("str")

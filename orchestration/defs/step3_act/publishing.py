@@ -7,7 +7,7 @@ holds (`retention/lists.py`) and who is on it (step 2).
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,9 @@ def publish(installation: Installation, day: date) -> None:
     lake, policy = installation.lake, installation.policy
     orders = pq.read_table(lake.loop_day("work_orders", day)).to_pandas()
     orders["due_date"] = pd.to_datetime(orders["due_date"])
-    branches = lists.branch_lists(orders, contacts_of(installation, day, orders["subscriber_id"].tolist()), policy)
+    branches = lists.branch_lists(
+        orders, contacts_of(installation, day, orders["subscriber_id"].tolist()), policy
+    )
     files = {
         branch: {
             "list.csv": lists.to_csv_bytes(listed, policy),
@@ -143,7 +145,9 @@ def publish(installation: Installation, day: date) -> None:
     manifest["decisions"] = decisions_digest(installation, day)
     for branch in manifest["branches"]:
         branch["folder"] = folder_name(branch["org_id"])
-    verdicts = judge(LIST_SUITE, list_relations(installation, day, manifest, branches), lake.workspace)
+    verdicts = judge(
+        LIST_SUITE, list_relations(installation, day, manifest, branches), lake.workspace
+    )
     faults = [v for v in verdicts if v.severity == "critical" and not v.passed]
     if faults:
         raise dg.Failure(
@@ -174,7 +178,7 @@ def list_relations(
     installation: Installation,
     day: date,
     manifest: dict[str, Any],
-    branches: dict[str, pd.DataFrame] | None = None,
+    branches: Mapping[str, pd.DataFrame] | None = None,
 ) -> dict[str, Any]:
     """What the lists' suite reads: the lists themselves, the day's decisions and the manifest."""
     if branches is None:

@@ -21,7 +21,9 @@ from orchestration.retention.identifiers import identifiers
 OWNERS = ["team:retention-analytics"]
 KEY = dg.AssetKey(["step4_evaluate", "effects"])
 
-OUTCOMES_SQL = "select * from step4_evaluate.decision_outcomes where month = $month order by decision_id"
+OUTCOMES_SQL = (
+    "select * from step4_evaluate.decision_outcomes where month = $month order by decision_id"
+)
 
 # Outcome -> the column that says when it is final. Exits are known at once; churn by silence and
 # arrears needs its maturity.

@@ -49,7 +49,11 @@ def test_sources_without_a_cadence_are_no_feeds() -> None:
     [
         ({"sale_id": {}}, ["sale_id", "shop_id"], "shop_sales: key column shop_id"),
         ({"paint": {"code_set": "smell"}}, ["paint"], "shop_sales.paint: no code table 'smell'"),
-        ({"who": {"personal": "dna"}}, ["who"], "shop_sales.who: unknown personal-data class 'dna'"),
+        (
+            {"who": {"personal": "dna"}},
+            ["who"],
+            "shop_sales.who: unknown personal-data class 'dna'",
+        ),
     ],
 )
 def test_a_declaration_that_contradicts_itself_names_feed_and_column(
@@ -75,7 +79,17 @@ def test_every_raw_partition_tells_where_its_rows_came_from(feeds: Mapping[str, 
 
 def test_what_names_a_person_is_declared_personal(feeds: Mapping[str, Feed]) -> None:
     """A column that sounds personal and is not declared so would go to raw in clear."""
-    sounds = ("msisdn", "imsi", "imei", "iccid", "id_number", "address", "birthday", "phone", "notes")
+    sounds = (
+        "msisdn",
+        "imsi",
+        "imei",
+        "iccid",
+        "id_number",
+        "address",
+        "birthday",
+        "phone",
+        "notes",
+    )
     undeclared = [
         f"{feed.name}.{column.name}"
         for feed in feeds.values()

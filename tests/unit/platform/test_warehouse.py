@@ -52,7 +52,11 @@ def test_partitions_are_columns_of_their_declared_type(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
     relation = LakeRelation(
-        "raw", "receipts", tmp_path / "receipts", {"kept": "bigint"}, {"feed": "varchar", "dt": "date"}
+        "raw",
+        "receipts",
+        tmp_path / "receipts",
+        {"kept": "bigint"},
+        {"feed": "varchar", "dt": "date"},
     )
     # A feed's name that looks like a number stays text.
     deliver(relation, "feed=007/dt=2025-03-01", kept=[5])

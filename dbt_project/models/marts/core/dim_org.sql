@@ -31,13 +31,13 @@ lineage as (
 
 flattened as (
     select
-        lineage.org_id,
-        lineage.visible_from,
-        {% for level in levels -%}
+        {% for level in levels %}
         max(case when ancestors.org_level = '{{ level }}' then ancestors.org_id end) as {{ level | lower }}_id,
         max(case when ancestors.org_level = '{{ level }}' then ancestors.name_zh end) as {{ level | lower }}_name_zh,
-        max(case when ancestors.org_level = '{{ level }}' then ancestors.name_en end) as {{ level | lower }}_name_en{{ ',' if not loop.last }}
+        max(case when ancestors.org_level = '{{ level }}' then ancestors.name_en end) as {{ level | lower }}_name_en,
         {% endfor %}
+        lineage.org_id,
+        lineage.visible_from
     from lineage
     inner join units as ancestors
         on lineage.ancestor_id = ancestors.org_id and lineage.visible_from = ancestors.visible_from
@@ -50,11 +50,11 @@ select
     units.org_level,
     units.name_zh,
     units.name_en,
-    {% for level in levels -%}
+    {% for level in levels %}
     flattened.{{ level | lower }}_id,
     flattened.{{ level | lower }}_name_zh,
     flattened.{{ level | lower }}_name_en,
-    {% endfor -%}
+    {% endfor %}
     units.visible_from,
     units.visible_to
 from units

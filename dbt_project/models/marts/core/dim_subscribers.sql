@@ -1,4 +1,9 @@
-{{ config(materialized='incremental', incremental_strategy='versions', on_schema_change='fail', unique_key=['subscriber_id']) }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='versions',
+    on_schema_change='fail',
+    unique_key=['subscriber_id']
+) }}
 
 with
 subscribers as (

@@ -1,4 +1,9 @@
-{{ config(materialized='incremental', incremental_strategy='versions', on_schema_change='fail', unique_key=['churn_event_id']) }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='versions',
+    on_schema_change='fail',
+    unique_key=['churn_event_id']
+) }}
 
 with
 churn_events as (

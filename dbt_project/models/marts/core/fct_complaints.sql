@@ -7,13 +7,19 @@
 
 with
 steps as (
-    select * from {{ ref('int_complaint_steps') }}
+    select steps.*
+    from {{ ref('int_complaint_steps') }} as steps
     {% if is_incremental() %}
-    where complaint_id in (
-        select complaint_id from {{ ref('int_complaint_steps') }} where {{ is_of_this_run('visible_from') }}
-        union
-        select complaint_id from {{ this }} where {{ is_of_this_run('visible_from') }}
-    )
+    where
+        steps.complaint_id in (
+            select fresh.complaint_id
+            from {{ ref('int_complaint_steps') }} as fresh
+            where {{ is_of_this_run('fresh.visible_from') }}
+            union
+            select replaced.complaint_id
+            from {{ this }} as replaced
+            where {{ is_of_this_run('replaced.visible_from') }}
+        )
     {% endif %}
 ),
 

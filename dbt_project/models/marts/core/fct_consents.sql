@@ -1,4 +1,9 @@
-{{ config(materialized='incremental', incremental_strategy='versions', on_schema_change='fail', unique_key=['subscriber_id', 'message_class', 'channel', 'changed_at']) }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='versions',
+    on_schema_change='fail',
+    unique_key=['subscriber_id', 'message_class', 'channel', 'changed_at']
+) }}
 
 with
 consents as (

@@ -1,4 +1,9 @@
-{{ config(materialized='incremental', incremental_strategy='versions', on_schema_change='fail', unique_key=['subscriber_id', 'usage_date']) }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='versions',
+    on_schema_change='fail',
+    unique_key=['subscriber_id', 'usage_date']
+) }}
 
 with
 definition as (
@@ -82,7 +87,12 @@ select
     usage_days.tac,
     case
         when usage_days.voice_out_minutes is null and usage_days.voice_in_minutes is null then null
-        else cast(coalesce(usage_days.voice_out_minutes, 0) + coalesce(usage_days.voice_in_minutes, 0) as decimal(18, 2))
+        else
+            cast(
+                coalesce(usage_days.voice_out_minutes, 0)
+                + coalesce(usage_days.voice_in_minutes, 0)
+                as decimal(18, 2)
+            )
     end as voice_minutes,
     {{ is_activity_day('usage_days', 'definition.min_activity_mb') }} as is_activity_day,
     usage_days.visible_from,

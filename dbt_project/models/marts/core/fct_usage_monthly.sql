@@ -1,4 +1,9 @@
-{{ config(materialized='incremental', incremental_strategy='versions', on_schema_change='fail', unique_key=['subscriber_id', 'month']) }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='versions',
+    on_schema_change='fail',
+    unique_key=['subscriber_id', 'month']
+) }}
 
 with
 usage_months as (
@@ -85,7 +90,12 @@ select
     usage_months.balance_end_cny,
     case
         when usage_months.voice_out_minutes is null and usage_months.voice_in_minutes is null then null
-        else cast(coalesce(usage_months.voice_out_minutes, 0) + coalesce(usage_months.voice_in_minutes, 0) as decimal(18, 2))
+        else
+            cast(
+                coalesce(usage_months.voice_out_minutes, 0)
+                + coalesce(usage_months.voice_in_minutes, 0)
+                as decimal(18, 2)
+            )
     end as voice_minutes,
     usage_months.visible_from,
     usage_months.visible_to

@@ -57,8 +57,8 @@ outcomes as (
     inner join spells
         on
             mature.subscriber_id = spells.subscriber_id
-            and spells.churn_date <= mature.window_to
-            and (spells.returned_on is null or spells.returned_on > mature.index_date)
+            and mature.window_to >= spells.churn_date
+            and (spells.returned_on is null or mature.index_date < spells.returned_on)
 ),
 
 -- Gone before the window opens, censored inside it, or one decision of a firm: in neither class.
@@ -87,8 +87,8 @@ select
     org_id,
     payment_mode,
     case when is_gone then 1 else 0 end as is_churn,
-    {% for feature in churn_feature_columns() -%}
-    {{ feature }}{{ ',' if not loop.last }}
+    {% for feature in churn_feature_columns() %}
+    {{ feature }}{% if not loop.last %},{% endif %}
     {% endfor %}
 from labelled
 where not is_dropped

@@ -48,17 +48,17 @@ select
     arpu_cny,
     value_at_risk_cny,
     cast(
-        row_number() over (partition by as_of_date order by churn_probability desc, subscriber_id) as bigint
+        row_number() over (partition by as_of_date order by churn_probability desc, subscriber_id asc) as bigint
     ) as risk_rank,
     cast(
         row_number() over (
-            partition by as_of_date order by coalesce(arpu_cny, -1) desc, subscriber_id
+            partition by as_of_date order by coalesce(arpu_cny, -1) desc, subscriber_id asc
         ) as bigint
     ) as value_rank,
     cast(
         row_number() over (
             partition by as_of_date
-            order by coalesce(value_at_risk_cny, -1) desc, churn_probability desc, subscriber_id
+            order by coalesce(value_at_risk_cny, -1) desc, churn_probability desc, subscriber_id asc
         ) as bigint
     ) as attention_rank,
     reason_1,

@@ -51,8 +51,8 @@ exits as (
     inner join {{ ref('int_churn_spells_of_month') }} as churn
         on
             placed.subscriber_id = churn.subscriber_id
-            and churn.churn_date > placed.decided_on
-            and churn.churn_date <= placed.window_to
+            and placed.decided_on < churn.churn_date
+            and placed.window_to >= churn.churn_date
     group by placed.decision_id
 ),
 
@@ -64,7 +64,7 @@ answers as (
         contacts.outcome,
         placed.decision_id,
         row_number() over (
-            partition by contacts.contact_id order by placed.decided_on desc, placed.decision_id
+            partition by contacts.contact_id order by placed.decided_on desc, placed.decision_id asc
         ) as decision_rank
     from {{ ref('fct_contacts') }} as contacts
     inner join placed
