@@ -68,8 +68,14 @@ def parsed_once(project: Installation) -> Iterator[None]:
     """
     _ = project.manifest
     shared = project.dbt._manifest or project.dbt.parse()
+
+    def parsed(self: DbtSession, target: Path | None = None) -> Any:
+        if target is not None:
+            (target / "manifest.json").write_bytes(project.manifest_path.read_bytes())
+        return shared
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DbtSession, "parse", lambda self, target=None: shared)
+        patch.setattr(DbtSession, "parse", parsed)
         yield
 
 

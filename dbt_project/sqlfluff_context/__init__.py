@@ -28,7 +28,7 @@ class Adapter:
 
     @staticmethod
     @pass_context
-    def dispatch(context: Context, macro: str, package: str = "") -> Callable[..., Any]:
+    def dispatch(context: Context, macro: str) -> Callable[..., Any]:
         """The macro's DuckDB spelling, from this project."""
         found: Callable[..., Any] = context[f"duckdb__{macro}"]
         return found

@@ -1,4 +1,4 @@
-"""A small operator lived once: two months loaded, two lists worked, their effect measured.
+"""A small operator lived once: its days loaded, two lists worked, their effect measured.
 
 The landing zone holds what the simulator delivers and a few things planted in it: rows that are no
 good, personal values that must not get out, a correction that comes weeks later, a feed that does
@@ -28,7 +28,7 @@ from orchestration.settings import Settings
 from orchestration.simulator import simulate
 from tests.conftest import DAGSTER_VARIABLES
 
-OPENS = date(2025, 5, 1)
+OPENS = date(2025, 5, 15)
 EVE = date(2025, 5, 28)
 FIRST, SECOND = date(2025, 5, 29), date(2025, 5, 30)
 CORRECTED_ON = date(2025, 6, 5)
@@ -153,7 +153,7 @@ def plant_bad_rows(landing: Path) -> None:
     append(
         devices,
         {"subscriber_id": "S000000001", "imei": PLANTED["imei"], "at": "noon"},
-        {"subscriber_id": "", "imei": PLANTED["imei"], "at": "2025-05-01 10:00:00"},
+        {"subscriber_id": "", "imei": PLANTED["imei"], "at": f"{OPENS} 10:00:00"},
     )
     staff = landing_file(landing, "org_staff", OPENS)
     append(staff, {"staff_id": "X1", "staff_name": PLANTED["staff_name"]})

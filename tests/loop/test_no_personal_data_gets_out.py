@@ -23,6 +23,8 @@ from orchestration.landing.vault import read_vault
 from tests.loop.conftest import OPENS, PLANTED, World
 
 # Digits of these lengths are numbers and identities; the rest of the values are words.
+_CODE = re.compile(r"\d{11,17}[\dX]?")
+_WORD = re.compile(r"[\u4e00-\u9fff]{3}[\u4e00-\u9fff0-9,,]*")
 _WORDS = re.compile(r"[\u4e00-\u9fff][\u4e00-\u9fff0-9,,]*")
 
 
@@ -35,7 +37,7 @@ class Needles:
     @cached_property
     def by_length(self) -> dict[int, frozenset[bytes]]:
         """Length -> values that are digits, perhaps with a check letter."""
-        codes = [value.encode() for value in self.values if re.fullmatch(r"\d{11,17}[\dX]?", value)]
+        codes = [value.encode() for value in self.values if _CODE.fullmatch(value)]
         return {
             length: frozenset(code for code in codes if len(code) == length)
             for length in {len(code) for code in codes}
@@ -43,13 +45,13 @@ class Needles:
 
     @cached_property
     def words(self) -> frozenset[str]:
-        return frozenset(value for value in self.values if re.match("[\u4e00-\u9fff]", value))
+        return frozenset(value for value in self.values if _WORD.fullmatch(value))
 
     def found_in(self, content: bytes) -> set[str]:
         found: set[bytes] = set()
-        for length, codes in self.by_length.items():
-            windows = re.findall(rb"(?=(\d{%d}[\dX]))" % (length - 1), content)
-            found |= codes & set(windows)
+        for run in set(re.findall(rb"\d{10,}X?", content)):
+            for length, codes in self.by_length.items():
+                found |= codes & {run[at : at + length] for at in range(len(run) - length + 1)}
         return {code.decode() for code in found} | self._words_in(content)
 
     def _words_in(self, content: bytes) -> set[str]:
@@ -73,7 +75,7 @@ def needles(world: World) -> Needles:
         value
         for value in (*personal_values(world, world.installation.feeds.values()), *PLANTED.values())
         # Birthdays and words of two characters are also other things.
-        if re.fullmatch(r"\d{11,17}[\dX]?", value) or re.match("[\u4e00-\u9fff]{3}", value)
+        if _CODE.fullmatch(value) or _WORD.fullmatch(value)
     }
     return Needles(frozenset(values))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,8 @@ class House:
 @pytest.fixture
 def house(
     make_settings: Callable[..., Settings], parsed_once: None, dagster_environment: None
-) -> Iterator[House]:
-    yield House(make_settings())
+) -> House:
+    return House(make_settings())
 
 
 def subscribers(good: int, bad: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,8 +15,6 @@ from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 from orchestration.defs.automation import (
     LOAD_FEEDS,
@@ -24,45 +22,26 @@ from orchestration.defs.automation import (
     deliveries,
     range_request,
     range_tags,
-    ranges,
 )
 from orchestration.installation import Installation
 from orchestration.settings import Settings
 
-DAYS = st.lists(st.dates(date(2024, 12, 1), date(2025, 3, 31)), unique=True).map(sorted)
 MakeSettings = Callable[..., Settings]
 
 
-@given(DAYS)
-def test_ranges_hold_the_days_and_no_other(days: Sequence[date]) -> None:
-    found = list(ranges(days))
-    covered = [
-        first + timedelta(days=n) for first, last in found for n in range((last - first).days + 1)
-    ]
-    assert covered == days
-
-
-@given(DAYS)
-def test_ranges_are_as_few_as_can_be(days: Sequence[date]) -> None:
-    found = list(ranges(days))
-    for (_, last), (first, _) in zip(found, found[1:], strict=False):
-        assert first - last > timedelta(days=1)
-
-
 def test_one_day_is_a_partition_and_several_are_a_range() -> None:
-    one, two = date(2025, 3, 1), date(2025, 3, 2)
     digests = {"2025-03-01": "a", "2025-03-02": "b"}
-    single = range_request(one, one, digests)
+    single = range_request("2025-03-01", "2025-03-01", digests)
     assert single.partition_key == "2025-03-01"
-    several = range_request(one, two, digests)
+    several = range_request("2025-03-01", "2025-03-02", digests)
     assert several.partition_key is None
-    assert several.tags == range_tags(one, two)
+    assert several.tags == range_tags(date(2025, 3, 1), date(2025, 3, 2))
     assert several.tags[ASSET_PARTITION_RANGE_START_TAG] == "2025-03-01"
     assert several.tags[ASSET_PARTITION_RANGE_END_TAG] == "2025-03-02"
 
 
 def test_the_key_of_a_run_changes_with_the_files_of_its_days_only() -> None:
-    day = date(2025, 3, 1)
+    day = "2025-03-01"
     key = range_request(day, day, {"2025-03-01": "a", "2025-03-02": "b"}).run_key
     assert range_request(day, day, {"2025-03-01": "a", "2025-03-02": "c"}).run_key == key
     assert range_request(day, day, {"2025-03-01": "z", "2025-03-02": "b"}).run_key != key
@@ -98,14 +77,20 @@ def test_an_empty_landing_zone_starts_nothing(installation: Installation) -> Non
     assert isinstance(tick(installation), dg.SkipReason)
 
 
-def test_new_files_start_one_run_a_range(installation: Installation) -> None:
+def requested(result: dg.SensorResult | dg.SkipReason) -> tuple[str, str]:
+    """First and last day of the one run that a tick asks for."""
+    assert isinstance(result, dg.SensorResult)
+    (request,) = result.run_requests or []
+    if request.partition_key is not None:
+        return request.partition_key, request.partition_key
+    tags = request.tags
+    return tags[ASSET_PARTITION_RANGE_START_TAG], tags[ASSET_PARTITION_RANGE_END_TAG]
+
+
+def test_new_files_start_one_run_from_the_first_of_them_on(installation: Installation) -> None:
     for dt in ("2025-03-01", "2025-03-02", "2025-03-05"):
         deliver(installation, dt)
-    result = tick(installation)
-    assert isinstance(result, dg.SensorResult)
-    range_run, day_run = result.run_requests or []
-    assert range_run.tags == range_tags(date(2025, 3, 1), date(2025, 3, 2))
-    assert day_run.partition_key == "2025-03-05"
+    assert requested(tick(installation)) == ("2025-03-01", "2025-03-05")
 
 
 def test_the_same_files_start_nothing_again(installation: Installation) -> None:
@@ -115,16 +100,32 @@ def test_the_same_files_start_nothing_again(installation: Installation) -> None:
     assert isinstance(tick(installation, first.cursor), dg.SkipReason)
 
 
-def test_a_file_that_is_delivered_again_loads_its_day_again(installation: Installation) -> None:
-    deliver(installation, "2025-03-01")
-    deliver(installation, "2025-03-02")
+def test_a_file_that_is_delivered_again_loads_the_days_from_its_own_on(
+    installation: Installation,
+) -> None:
+    for dt in ("2025-03-01", "2025-03-02", "2025-03-03"):
+        deliver(installation, dt)
     first = tick(installation)
     assert isinstance(first, dg.SensorResult)
-    deliver(installation, "2025-03-01", "subscriber_id\na\nb\n")
+    deliver(installation, "2025-03-02", "subscriber_id\na\nb\n")
     second = tick(installation, first.cursor)
+    assert requested(second) == ("2025-03-02", "2025-03-03")
     assert isinstance(second, dg.SensorResult)
-    assert [request.partition_key for request in second.run_requests or []] == ["2025-03-01"]
-    assert set(json.loads(str(second.cursor))) == {"2025-03-01", "2025-03-02"}
+    assert set(json.loads(str(second.cursor))) == {"2025-03-01", "2025-03-02", "2025-03-03"}
+    assert isinstance(tick(installation, second.cursor), dg.SkipReason)
+
+
+def test_a_withdrawn_file_loads_its_day_again(installation: Installation) -> None:
+    """Its rows must leave what is known."""
+    deliver(installation, "2025-03-01")
+    withdrawn = deliver(installation, "2025-03-02")
+    first = tick(installation)
+    assert isinstance(first, dg.SensorResult)
+    withdrawn.unlink()
+    second = tick(installation, first.cursor)
+    assert requested(second) == ("2025-03-02", "2025-03-02")
+    assert isinstance(second, dg.SensorResult)
+    assert isinstance(tick(installation, second.cursor), dg.SkipReason)
 
 
 def test_a_day_waits_while_one_of_its_files_may_still_grow(installation: Installation) -> None:
@@ -132,19 +133,28 @@ def test_a_day_waits_while_one_of_its_files_may_still_grow(installation: Install
     deliver(installation, "2025-03-01")
     growing = deliver(installation, "2025-03-02", age_seconds=0)
     first = tick(installation)
+    assert requested(first) == ("2025-03-01", "2025-03-01")
     assert isinstance(first, dg.SensorResult)
-    assert [request.partition_key for request in first.run_requests or []] == ["2025-03-01"]
+    assert isinstance(tick(installation, first.cursor), dg.SkipReason)
     settled = time.time() - installation.settings.settle_seconds - 1
     os.utime(growing, (settled, settled))
-    second = tick(installation, first.cursor)
-    assert isinstance(second, dg.SensorResult)
-    assert [request.partition_key for request in second.run_requests or []] == ["2025-03-02"]
+    assert requested(tick(installation, first.cursor)) == ("2025-03-02", "2025-03-02")
+
+
+def test_a_known_day_that_grows_again_is_neither_withdrawn_nor_read(
+    installation: Installation,
+) -> None:
+    deliver(installation, "2025-03-01")
+    first = tick(installation)
+    assert isinstance(first, dg.SensorResult)
+    deliver(installation, "2025-03-01", "subscriber_id\na\nb\n", age_seconds=0)
+    assert isinstance(tick(installation, first.cursor), dg.SkipReason)
 
 
 def test_days_that_the_clock_does_not_have_are_left_alone(installation: Installation) -> None:
     deliver(installation, "2025-01-31")
     deliver(installation, str(date.today() + timedelta(days=2)))
-    assert deliveries(installation) == {}
+    assert deliveries(installation) == ({}, set())
 
 
 def test_unfinished_and_unknown_files_start_nothing(installation: Installation) -> None:
@@ -153,19 +163,20 @@ def test_unfinished_and_unknown_files_start_nothing(installation: Installation) 
     folder = installation.settings.landing_zone / "no_such_feed"
     folder.mkdir()
     (folder / "no_such_feed_20250301.csv").write_text("a\n1\n")
-    assert deliveries(installation) == {}
+    assert deliveries(installation) == ({}, set())
 
 
 def test_a_change_of_any_feed_of_the_day_is_seen(installation: Installation) -> None:
     deliver(installation, "2025-03-01")
-    before = deliveries(installation)
+    before, _ = deliveries(installation)
     other = installation.settings.landing_zone / "churn_events" / "churn_events_20250301.csv"
     other.parent.mkdir()
     other.write_text("churn_event_id\n")
     os.utime(other, (1, 1))
-    after = deliveries(installation)
+    after, growing = deliveries(installation)
     assert set(before) == set(after) == {"2025-03-01"}
     assert before != after
+    assert growing == set()
 
 
 def test_schedules_wait_for_the_night_of_the_operator(installation: Installation) -> None:
