@@ -148,6 +148,8 @@ def run(
         fail(
             f"{start} is before the first day of the clocks, RETENTION_START_DATE={settings.start_date}"
         )
+    if target >= settings.today():
+        fail(f"{target} has not ended yet in {settings.timezone}")
     with failing_clearly():
         with progress("Preparing") as line:
             runner = Runner(settings, line)

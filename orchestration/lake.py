@@ -6,6 +6,7 @@ Here: paths and the one way to put a file in its place. Not here: what the files
 from __future__ import annotations
 
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,17 +101,30 @@ class Lake:
         try:
             yield unfinished
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists():
-                # A folder cannot be renamed over a full one: the old one steps aside first.
-                path.rename(unfinished.with_suffix(".replaced"))
-            unfinished.rename(path)
+            if not path.exists():
+                unfinished.rename(path)
+                return
+            # A folder cannot be renamed over a full one: the old one steps aside first.
+            replaced = path.rename(unfinished.with_suffix(".replaced"))
+            try:
+                unfinished.rename(path)
+            except OSError:
+                replaced.rename(path)
+                raise
+            shutil.rmtree(replaced, ignore_errors=True)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-            shutil.rmtree(unfinished.with_suffix(".replaced"), ignore_errors=True)
 
-    def sweep(self) -> None:
-        """Remove what a killed process left unfinished; spill may hold personal values in clear.
+    def sweep(self, older_than_seconds: float = 86_400) -> None:
+        """Remove what killed processes left unfinished; spill may hold personal values in clear.
 
-        Call only when no run is under way.
+        What is younger may belong to a run that is under way.
         """
-        shutil.rmtree(self.workspace, ignore_errors=True)
+        limit = time.time() - older_than_seconds
+        for leftover in self.workspace.iterdir():
+            if leftover.stat().st_mtime > limit:
+                continue
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)

@@ -380,12 +380,28 @@ def _context() -> EphemeralDataContext:
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
+    _forget_annotations()
     # It logs the errors that SuiteError reports, with the values they quote.
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     context = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     return context
+
+
+def _forget_annotations() -> None:
+    """Take the annotations that name DuckDB's connection off `duckdb_engine`.
+
+    Once Great Expectations is imported, the interpreter ends before it can free these functions.
+    Their annotations alone then keep DuckDB's classes, not one connection, and DuckDB's binding
+    complains of leaks on standard error. Nothing reads these annotations.
+    """
+    from duckdb_engine import ConnectionWrapper, CursorWrapper
+    from duckdb_engine.config import apply_config
+
+    wrappers = (ConnectionWrapper, CursorWrapper)
+    for annotated in (*wrappers, *(each.__init__ for each in wrappers), apply_config):
+        annotated.__annotations__.clear()
 
 
 def _read_only(connection: duckdb.DuckDBPyConnection) -> Any:

@@ -52,6 +52,7 @@ class Runner:
         self.settings = settings
         self.lake = Lake(settings.home)
         self.progress = progress
+        self.lake.sweep()
         prepare_dagster_home(settings)
         self.defs = build_defs(settings)
 

@@ -11,7 +11,8 @@ import hmac
 import os
 import secrets
 import sys
-from datetime import date
+from contextlib import suppress
+from datetime import date, datetime
 from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -77,7 +78,13 @@ class Settings(BaseSettings):
     @field_validator("home", "landing")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
-        return path.expanduser().resolve() if path else None
+        if path is None:
+            return None
+        resolved = path.expanduser().resolve()
+        # Engines read folders by patterns, and a path cannot say that its own characters are none.
+        if any(character in str(resolved) for character in "*?[]"):
+            raise ValueError(f"{resolved}: a path must not hold any of * ? [ ]")
+        return resolved
 
     @field_validator("secret_key")
     @classmethod
@@ -100,6 +107,10 @@ class Settings(BaseSettings):
         """The folder with one folder a feed."""
         return self.landing or self.home / "landing"
 
+    def today(self) -> date:
+        """The business date now, in the operator's timezone."""
+        return datetime.now(ZoneInfo(self.timezone)).date()
+
     def key(self, purpose: str) -> bytes:
         """The 32-byte key for one purpose ("token", "vault", "arms"), derived from the root secret.
 
@@ -114,9 +125,14 @@ class Settings(BaseSettings):
         path = self.home / "development.key"
         if not path.exists():
             self.home.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            made = path.with_name(f"development.key.{os.getpid()}")
+            descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_hex(32))
+            # Of two processes that make one at the same time, the first one's stays, whole.
+            with suppress(FileExistsError):
+                path.hardlink_to(made)
+            made.unlink()
             sys.stderr.write(
                 f"warning: {PREFIX}SECRET_KEY is not set; made a development key in {path}\n"
             )

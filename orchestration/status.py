@@ -62,8 +62,14 @@ def quarantine_status(settings: Settings) -> Rows:
 
 def stray_files(settings: Settings) -> Rows:
     """Files that no feed takes: a misspelt name, an impossible date, an unfinished delivery."""
-    rows: Rows = []
-    for name in Installation(settings).feeds:
+    feeds = Installation(settings).feeds
+    folders = settings.landing_zone.iterdir() if settings.landing_zone.exists() else ()
+    rows: Rows = [
+        {"file": f"{folder.name}/", "why": "no feed of this name"}
+        for folder in sorted(folders)
+        if folder.name not in feeds
+    ]
+    for name in feeds:
         folder = scan(settings.landing_zone, name)
         rows += [
             {"file": f"{name}/{path.name}", "why": "no file of this feed"}
@@ -107,13 +113,13 @@ def day_summary(settings: Settings, day: date) -> Rows:
     scores, decisions = lake.loop_day("churn_scores", day), lake.loop_day("decisions", day)
     rows: Rows = []
     with duckdb.connect() as connection:
-        scored = connection.execute(f"select count(*) from read_parquet('{scores}')").fetchone()
-        rows.append(
-            {"what": "subscribers scored", "rows": scored[0] if scored else 0, "where": scores}
-        )
+        scored = connection.execute("select count(*) from read_parquet($1)", [str(scores)])
+        (count,) = scored.fetchone() or (0,)
+        rows.append({"what": "subscribers scored", "rows": count, "where": scores})
         arms = connection.execute(
-            "select lower(arm), coalesce(suppression_reasons, ''), count(*) from"
-            f" read_parquet('{decisions}', hive_partitioning = false) group by all order by all"
+            "select lower(arm), coalesce(suppression_reasons, ''), count(*)"
+            " from read_parquet($1, hive_partitioning = false) group by all order by all",
+            [str(decisions)],
         ).fetchall()
     for arm, why, count in arms:
         rows.append(

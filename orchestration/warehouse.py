@@ -52,10 +52,11 @@ class LakeRelation:
             f'"{name}"' if name in delivered else f'cast(null as {kind}) as "{name}"'
             for name, kind in self.columns.items()
         ]
+        glob = self.glob.replace("'", "''")
         hive_types = ", ".join(f"'{name}': {kind}" for name, kind in self.partitions.items())
         union = ", union_by_name = true" if not oldest.equals(newest) else ""
         return (
-            f"select {', '.join([*columns, *self.partitions])} from read_parquet('{self.glob}',"
+            f"select {', '.join([*columns, *self.partitions])} from read_parquet('{glob}',"
             f" hive_partitioning = true, hive_types = {{{hive_types}}}{union})"
         )
 

@@ -90,9 +90,16 @@ def landing_zone_sensor(
         )
         if not changed:
             return dg.SkipReason("no new, changed or withdrawn files in the landing zone")
-        # What is known changes from the first changed date on.
-        request = range_request(changed[0], max(known, default=changed[-1]), known)
-        return dg.SensorResult(run_requests=[request], cursor=json.dumps(known, sort_keys=True))
+        # What is known changes from the first changed date on, as far as no file is still growing.
+        blocked = min((dt for dt in growing if dt >= changed[0]), default="9999-12-31")
+        reached = {dt: digest for dt, digest in known.items() if dt < blocked}
+        waiting = {dt: digest for dt, digest in before.items() if dt >= blocked}
+        if changed[0] >= blocked:
+            return dg.SkipReason("the changed files are still being written")
+        request = range_request(changed[0], max(reached, default=changed[0]), before, reached)
+        return dg.SensorResult(
+            run_requests=[request], cursor=json.dumps(waiting | reached, sort_keys=True)
+        )
 
     return landing_zone
 
@@ -102,7 +109,7 @@ def deliveries(installation: Installation) -> tuple[dict[str, str], set[str]]:
     may still be growing, which have none."""
     settings = installation.settings
     limit = time.time() - settings.settle_seconds
-    first, newest = settings.start_date, date.today() - timedelta(days=1)
+    first, newest = settings.start_date, settings.today() - timedelta(days=1)
     described: dict[str, list[str]] = {}
     growing: set[str] = set()
     for name in installation.feeds:
@@ -132,11 +139,21 @@ def range_tags(first: date, last: date) -> dict[str, str]:
     }
 
 
-def range_request(first: str, last: str, digests: Mapping[str, str]) -> dg.RunRequest:
-    """One run for the dates `first`..`last` (ISO); its key changes with their files, so that the
-    same delivery is not loaded twice."""
-    content = "".join(digests.get(dt, "") for dt in sorted(digests) if first <= dt <= last)
+def range_request(
+    first: str, last: str, before: Mapping[str, str], now: Mapping[str, str]
+) -> dg.RunRequest:
+    """One run for the dates `first`..`last` (ISO).
+
+    Its key changes with what was there before and what is there now, so that one change is loaded
+    once, and a delivery that comes back after another is loaded again.
+    """
     last = max(first, last)
+    content = json.dumps(
+        [
+            sorted((dt, digest) for dt, digest in digests.items() if first <= dt <= last)
+            for digests in (before, now)
+        ]
+    )
     run_key = f"{first}..{last} {hashlib.sha256(content.encode()).hexdigest()[:16]}"
     if first == last:
         return dg.RunRequest(run_key=run_key, partition_key=first)

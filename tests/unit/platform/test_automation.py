@@ -31,9 +31,9 @@ MakeSettings = Callable[..., Settings]
 
 def test_one_day_is_a_partition_and_several_are_a_range() -> None:
     digests = {"2025-03-01": "a", "2025-03-02": "b"}
-    single = range_request("2025-03-01", "2025-03-01", digests)
+    single = range_request("2025-03-01", "2025-03-01", {}, digests)
     assert single.partition_key == "2025-03-01"
-    several = range_request("2025-03-01", "2025-03-02", digests)
+    several = range_request("2025-03-01", "2025-03-02", {}, digests)
     assert several.partition_key is None
     assert several.tags == range_tags(date(2025, 3, 1), date(2025, 3, 2))
     assert several.tags[ASSET_PARTITION_RANGE_START_TAG] == "2025-03-01"
@@ -42,9 +42,17 @@ def test_one_day_is_a_partition_and_several_are_a_range() -> None:
 
 def test_the_key_of_a_run_changes_with_the_files_of_its_days_only() -> None:
     day = "2025-03-01"
-    key = range_request(day, day, {"2025-03-01": "a", "2025-03-02": "b"}).run_key
-    assert range_request(day, day, {"2025-03-01": "a", "2025-03-02": "c"}).run_key == key
-    assert range_request(day, day, {"2025-03-01": "z", "2025-03-02": "b"}).run_key != key
+    key = range_request(day, day, {}, {"2025-03-01": "a", "2025-03-02": "b"}).run_key
+    assert range_request(day, day, {}, {"2025-03-01": "a", "2025-03-02": "c"}).run_key == key
+    assert range_request(day, day, {}, {"2025-03-01": "z", "2025-03-02": "b"}).run_key != key
+
+
+def test_a_delivery_that_comes_back_after_another_is_loaded_again() -> None:
+    """File A, then B, then A again: the daemon drops a run whose key it has seen."""
+    day = "2025-03-01"
+    first = range_request(day, day, {}, {day: "a"})
+    again = range_request(day, day, {day: "b"}, {day: "a"})
+    assert first.run_key != again.run_key
 
 
 @pytest.fixture
@@ -126,6 +134,18 @@ def test_a_withdrawn_file_loads_its_day_again(installation: Installation) -> Non
     assert requested(second) == ("2025-03-02", "2025-03-02")
     assert isinstance(second, dg.SensorResult)
     assert isinstance(tick(installation, second.cursor), dg.SkipReason)
+
+
+def test_days_behind_a_growing_one_wait_for_it(installation: Installation) -> None:
+    deliver(installation, "2025-03-01")
+    growing = deliver(installation, "2025-03-02", age_seconds=0)
+    deliver(installation, "2025-03-03")
+    first = tick(installation)
+    assert requested(first) == ("2025-03-01", "2025-03-01")
+    assert isinstance(first, dg.SensorResult)
+    settled = time.time() - installation.settings.settle_seconds - 1
+    os.utime(growing, (settled, settled))
+    assert requested(tick(installation, first.cursor)) == ("2025-03-02", "2025-03-03")
 
 
 def test_a_day_waits_while_one_of_its_files_may_still_grow(installation: Installation) -> None:

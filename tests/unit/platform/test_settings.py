@@ -81,6 +81,13 @@ def test_one_secret_gives_a_key_for_each_purpose(tmp_path: Path) -> None:
     assert not (tmp_path / "development.key").exists()
 
 
+def test_an_empty_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """D04: tokens under an empty key could be made by anybody."""
+    monkeypatch.setenv("RETENTION_SECRET_KEY", "")
+    with pytest.raises(ValidationError, match="secret_key"):
+        Settings.from_environment()
+
+
 def test_the_secret_is_shown_nowhere() -> None:
     settings = Settings(secret_key="open sesame")
     assert "sesame" not in f"{settings!r} {settings} {settings.model_dump_json()}"
