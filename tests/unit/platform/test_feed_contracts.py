@@ -104,7 +104,7 @@ def test_what_names_a_person_is_declared_personal(feeds: Mapping[str, Feed]) -> 
 
 
 def test_every_feed_has_a_tolerance_and_no_other_has(feeds: Mapping[str, Feed]) -> None:
-    tolerances = load_tolerances(SEEDS)
+    tolerances = load_tolerances(SEEDS, feeds)
     assert set(tolerances) == set(feeds)
     assert all(0 <= share < 1 for share in tolerances.values())
 
