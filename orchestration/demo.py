@@ -17,6 +17,7 @@ from rich.console import Console
 
 from orchestration.cli import print_table, show_day
 from orchestration.lake import Lake
+from orchestration.retention.effects import ALL_CYCLES
 from orchestration.settings import Settings
 from orchestration.status import feed_status, loop_status, quarantine_status
 from orchestration.terminal import Progress
@@ -137,6 +138,8 @@ def effect_rows(settings: Settings, month: date) -> list[dict[str, Any]]:
     path = Lake(settings.home).loop_month("effects", month)
     rows = []
     for effect in pq.read_table(path, partitioning=None).to_pylist():
+        if effect["cycle"] == ALL_CYCLES:
+            continue  # The demonstration has one cycle; all of them together say the same.
         known = effect["difference_pp"] is not None
         rows.append(
             {
