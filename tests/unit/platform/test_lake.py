@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import time
 from datetime import date
 from pathlib import Path
 
@@ -111,10 +113,17 @@ def test_a_folder_that_fails_leaves_what_was_there(lake: Lake) -> None:
     assert files_of(lake) == before
 
 
-def test_sweeping_removes_what_a_killed_run_left(lake: Lake) -> None:
-    (lake.workspace / "x.writing").write_text("13812345678")
-    (lake.workspace / "y.spill").mkdir()
+def test_sweeping_removes_what_a_killed_run_left_and_nothing_of_one_under_way(lake: Lake) -> None:
+    left = [lake.workspace / "x.writing", lake.workspace / "y.spill"]
+    left[0].write_text("13812345678")
+    left[1].mkdir()
+    two_days_ago = time.time() - 2 * 86_400
+    for leftover in left:
+        os.utime(leftover, (two_days_ago, two_days_ago))
+    under_way = lake.workspace / "z.writing"
+    under_way.write_text("half")
     kept = lake.raw("a", date(2025, 3, 1))
     lake.write_table(pa.table({"x": [1]}), kept)
     lake.sweep()
-    assert list(files_of(lake)) == [str(kept.relative_to(lake.home))]
+    assert set(files_of(lake)) == {str(path.relative_to(lake.home)) for path in (kept, under_way)}
+    assert not left[1].exists()
