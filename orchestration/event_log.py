@@ -24,6 +24,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
 )
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.event import listen
 from sqlalchemy.pool import StaticPool
 
 # How long a writer waits for another process that holds the file.
@@ -105,6 +106,7 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
                     "check_same_thread": False,
                 },
             )
+            listen(engine, "connect", _sync_at_checkpoints)
             if shard not in self._initialized_dbs:
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
@@ -133,3 +135,8 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
         super()._store_asset_check_evaluation_planned(
             event._replace(dagster_event=dagster_event._replace(event_specific_data=once)), event_id
         )
+
+
+def _sync_at_checkpoints(connection: Any, _record: Any) -> None:
+    """In WAL mode a killed process loses nothing by it; a power cut may lose the last events."""
+    connection.execute("PRAGMA synchronous = NORMAL")
