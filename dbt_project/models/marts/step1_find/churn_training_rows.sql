@@ -22,6 +22,7 @@ index_rows as (
         features.as_of_date as index_date,
         {{ days_after('features.as_of_date', 'definition.lead_days') }} as alive_until,
         {{ days_after('features.as_of_date', 'definition.lead_days + definition.horizon_days') }} as window_to,
+        definition.source as churn_source,
         case
             when definition.source = 'EVENTS_ONLY' then 0
             when features.payment_mode = 'PREPAID' then definition.maturity_days_prepaid
@@ -35,10 +36,25 @@ index_rows as (
         and features.as_of_date < {{ learning_month() }}
 ),
 
+told_days as (
+    select dt from {{ ref('fct_feed_days') }}
+    where feed = 'churn_events' and is_arrived
+),
+
+-- Where exits are told by events alone, a window in which none could be told is unknown, not calm.
 mature as (
     select *
     from index_rows
-    where {{ days_after('window_to', 'maturity_days') }} < {{ learning_month() }}
+    where
+        {{ days_after('window_to', 'maturity_days') }} < {{ learning_month() }}
+        and (
+            churn_source <> 'EVENTS_ONLY'
+            or exists (
+                select 1
+                from told_days
+                where told_days.dt > index_rows.as_of_date and told_days.dt <= index_rows.window_to
+            )
+        )
 ),
 
 -- The first spell that touches the time from the index date to the end of its window.
