@@ -31,7 +31,7 @@ class DemoPlan:
 
     subscribers: int = 3000
     seed: int = 7
-    opens: date = date(2025, 3, 15)
+    opens: date = date(2025, 4, 1)
     first_list: date = date(2025, 10, 25)
     cycles: int = 3
     evaluated_in: date = date(2025, 12, 1)
