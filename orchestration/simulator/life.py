@@ -21,12 +21,13 @@ from orchestration.simulator.today import Flags, Ints, Today
 # and 180 days after it, or after today.
 CHANCE_DAYS = (7, 30, 37, 60, 90, 97, 180, 187)
 _PACES = 8  # groups of people of about the same pace
-ABRUPT = 0.20  # share that decides at once
-DECISIONS_A_DAY = 0.075  # of those who think, at full pace
-DAYS_TO_FULL_PACE = 45
+ABRUPT = 0.13  # share that decides at once
+DECISIONS_A_DAY = 0.12  # of those who think, at full pace
+DAYS_TO_FULL_PACE = 55
+RIPENING = 3  # power with which the pace grows until then
 RECOVERIES_A_DAY = 0.0025
 DAYS_TO_EXIT = 3  # mean, from the decision, after the first day
-DAYS_OF_DECLINE = 16  # for usage to fall by the trait's log factor
+DAYS_OF_DECLINE = 12  # for usage to fall by the trait's log factor
 MOST_DECLINE = 2.3
 DAYS_OF_THINKING = 50  # about the mean time from the thought to the exit
 _LIFE_EVENTS_A_DAY = 0.00006
@@ -87,7 +88,7 @@ def think(today: Today) -> Turns:
 
     thinking = able & (state.stage == THINKING)
     pace = DECISIONS_A_DAY * np.exp(people.haste) * _remedy(today)
-    pace *= np.minimum(1.0, (day - state.stage_day + 1) / DAYS_TO_FULL_PACE) ** 2
+    pace *= np.minimum(1.0, (day - state.stage_day + 1) / DAYS_TO_FULL_PACE) ** RIPENING
     decided = thinking & (u["decide"] < pace)
     recovered = thinking & ~decided & (u["recover"] < RECOVERIES_A_DAY)
     state.stage[recovered] = CONTENT
@@ -208,7 +209,7 @@ def _left_after(pace: npt.NDArray[np.float64], age: Ints, days: int) -> npt.NDAr
     alive = np.ones_like(pace)
     deciding = np.zeros((len(pace), days))
     for k in range(days):
-        ripe = np.minimum(1.0, (age + k + 1) / DAYS_TO_FULL_PACE) ** 2
+        ripe = np.minimum(1.0, (age + k + 1) / DAYS_TO_FULL_PACE) ** RIPENING
         deciding[:, k] = alive * np.minimum(1.0, DECISIONS_A_DAY * pace * ripe)
         alive = (alive - deciding[:, k]) * (1 - RECOVERIES_A_DAY)
     delay = np.diff(_delay(days), prepend=0.0)

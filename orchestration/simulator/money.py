@@ -141,7 +141,7 @@ def top_up(
 
 def _pay_bills(today: Today, u: Mapping[str, Floats]) -> None:
     state, people, day = today.state, today.world.people, today.day
-    owing = today.is_present & ~people.is_prepaid & (state.owed_fen > 0)
+    owing = today.is_present & ~people.is_prepaid & (state.owed_fen > 0) & ~state.refuses_to_pay
     on_time = owing & (state.pay_day == day)
     days_late = day - state.due_day
     late = owing & (state.pay_day == NEVER) & (days_late > 0) & today.is_living

@@ -88,7 +88,7 @@ VOICE, DATA_ONLY, IOT = range(3)
 _DATA_ONLY_SHARE, _IOT_SHARE = 0.012, 0.015
 _IOT_KB_A_DAY = 1_500
 _IOT_HAZARD = 0.15
-_LEAST_DECLINE = 0.45
+_LEAST_DECLINE = 0.7
 _WASHED_USE = 0.02  # of the person's use: just enough to look alive, or nothing at all
 
 
@@ -236,7 +236,7 @@ def people(
         device_age=_float(device_age),
         need_growth=z["need"],
         carelessness=z["careless"],
-        decline=_float(np.maximum(_LEAST_DECLINE, 1.1 + 0.4 * z["decline"])),
+        decline=_float(np.maximum(_LEAST_DECLINE, 1.25 + 0.4 * z["decline"])),
         haste=_float(0.2 * z["decline"] + 0.15 * z["haste"]),
         reachability=_float(0.35 + 0.6 * u["reach"]),
         is_sleeping_dog=u["dog"] < 0.07,
@@ -337,7 +337,7 @@ def _with_hazards(traits: People) -> People:
 
 
 # Thoughts of leaving a day, postpaid and prepaid, for somebody average.
-THOUGHTS_A_DAY = (0.00165, 0.0030)
+THOUGHTS_A_DAY = (0.0016, 0.00265)
 
 
 def _float(values: npt.NDArray[np.floating]) -> Floats:

@@ -66,7 +66,14 @@ def update(today: Today, turns: life.Turns) -> None:
     state.status[leaving] = cat.DEACTIVATED
     state.reason[leaving] = _REASON_OF_KIND[kinds]
     state.removed_day[leaving] = day
-    state.left_day[leaving] = np.minimum(state.left_day[leaving], day)
+    # Who is taken out without having meant to go has been gone since the service stopped.
+    unmeant = leaving[state.left_day[leaving] == NEVER]
+    state.left_day[unmeant] = np.minimum(day, state.spell_day[unmeant])
+    state.exit_kind[unmeant] = np.where(
+        today.world.people.is_prepaid[unmeant],
+        cat.EXITS.index("SILENT"),
+        cat.EXITS.index("UNPAID"),
+    )
     state.stage[leaving] = GONE
 
     changed = np.flatnonzero((state.status != old_status) | (state.reason != old_reason))
