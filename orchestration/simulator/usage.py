@@ -20,6 +20,10 @@ from orchestration.simulator.randomness import Floats, Stream, scramble
 from orchestration.simulator.state import PLAN, THINKING
 from orchestration.simulator.today import Ints, Today
 
+# Calls and messages go up and down with what people have to talk about, which data use does not
+# show: how much of that is left the next day, and its daily step, postpaid and prepaid.
+TALK_MOOD_MEMORY = 0.97
+TALK_MOOD_STEP = (0.06, 0.2)
 _CIRCLE = 20
 _ONNET_NEIGHBOURS = np.array([1, -1, 2, -2, 5, -5, 11, -11])
 _TACS = [device.tac for device in cat.DEVICES]
@@ -32,7 +36,9 @@ def _whole(values: npt.NDArray) -> Ints:
 def use(today: Today) -> None:
     """Live the day on the network."""
     state, people, day = today.state, today.world.people, today.day
-    z = today.normal(Stream.USAGE_LEVEL, "mood", "calls", "incoming", "talk", "data", "app")
+    z = today.normal(
+        Stream.USAGE_LEVEL, "mood", "calls", "incoming", "talk", "data", "app", "talk_mood"
+    )
     u = today.uniform(
         Stream.USAGE_SHAPE,
         "calls",
@@ -50,7 +56,10 @@ def use(today: Today) -> None:
     )
     # Nothing moves for who has not joined yet: a later call starts them afresh.
     mood = 0.93 * state.mood + 0.09 * z["mood"]
+    talk_step = np.where(people.is_prepaid, TALK_MOOD_STEP[1], TALK_MOOD_STEP[0])
+    talk_mood = TALK_MOOD_MEMORY * state.talk_mood + talk_step * z["talk_mood"]
     state.mood[:] = np.where(today.is_present, mood, state.mood)
+    state.talk_mood[:] = np.where(today.is_present, talk_mood, state.talk_mood)
     who = np.flatnonzero(today.is_living & (state.status <= cat.ONE_WAY))
     zs = {name: values[who] for name, values in z.items()}
     us = {name: values[who] for name, values in u.items()}
@@ -63,7 +72,8 @@ def use(today: Today) -> None:
     factor *= np.where(state.absent_until[who] >= day, state.absent_level[who], 1.0)
     may_call = state.status[who] == cat.ACTIVE
 
-    calls_mean = people.calls_a_day[who] * factor
+    talk_factor = factor * np.exp(state.talk_mood[who])
+    calls_mean = people.calls_a_day[who] * talk_factor
     calls_out = _whole(calls_mean * np.exp(0.45 * zs["calls"] - 0.1) * may_call + us["calls"])
     calls_out = np.where(may_call & (calls_mean > 0), calls_out, 0)
     calls_in = _whole(
@@ -77,7 +87,8 @@ def use(today: Today) -> None:
     per_call = 100 * people.minutes_a_call[who] * np.exp(0.35 * zs["talk"] - 0.06)
     voice_out = np.maximum(_whole(calls_out * per_call), calls_out * 5)
     voice_in = np.maximum(_whole(calls_in * per_call * 0.9), calls_in * 5)
-    sms_out = np.where(may_call, _whole(0.12 * factor + us["sms"] * 0.95), 0)
+    messages_mean = people.messages_a_day[who] * talk_factor
+    sms_out = np.where(may_call & (messages_mean > 0), _whole(messages_mean + us["sms"]), 0)
 
     data_kb, slow_kb = _data(today, who, zs, us, factor, may_call)
     voice = voice_out + voice_in
