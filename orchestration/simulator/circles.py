@@ -67,7 +67,8 @@ def _deliver_circle(
     keys = world.people.keys
     owner = np.where(is_own, talkers[row], friend)
     stranger_key = (
-        scramble(keys[circle[row]] * 3 + 1) % np.uint64(10**8) + (place * 10_472_903).astype(np.uint64)
+        scramble(keys[circle[row]] * 3 + 1) % np.uint64(10**8)
+        + (place * 10_472_903).astype(np.uint64)
     ) % np.uint64(10**8)
     twin_key = scramble(keys[owner] * 3 + 2) % np.uint64(10**8)
     number = np.where(is_twin, twin_key, stranger_key).astype(np.int64)
@@ -154,7 +155,9 @@ def _deliver_areas(today: Today, month: str, talkers: Ints) -> None:
     home = people.ties.home_slot[talkers]
     days = (scramble(people.keys[talkers] * 7 + today.day) % np.uint64(10)).astype(np.int64)
     for kind, salt, usual in (("HOME", 0, _DAYS_AT_HOME), ("WORK", 1, _DAYS_AT_WORK)):
-        area = (scramble(people.keys[home] * 5 + salt) % np.uint64(_AREAS_A_BRANCH)).astype(np.int64)
+        area = (scramble(people.keys[home] * 5 + salt) % np.uint64(_AREAS_A_BRANCH)).astype(
+            np.int64
+        )
         today.outbox.add(
             "usage_areas",
             len(talkers),
@@ -162,7 +165,9 @@ def _deliver_areas(today: Today, month: str, talkers: Ints) -> None:
                 "subscriber_id": today.ids(talkers),
                 "month": month,
                 "kind": kind,
-                "area_id": joined(coded(people.branch[home], tree.branch_ids), "-", padded(area, 3)),
+                "area_id": joined(
+                    coded(people.branch[home], tree.branch_ids), "-", padded(area, 3)
+                ),
                 "days": np.minimum(28, usual + days),
             },
         )

@@ -136,7 +136,9 @@ def _live_all(
         return live(regions[0], first, last, outcome_days, told(regions[0]))
     rows: Counter[str] = Counter()
     lock = threading.Lock()
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    processors = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    )
     with ThreadPoolExecutor(processors or 1) as pool:
         for counted in pool.map(
             lambda region: _in_a_process(region, first, last, outcome_days, told(region), lock),

@@ -13,7 +13,7 @@ import pyarrow as pa
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator.feeds import NO_VALUE, table
 from orchestration.simulator.identity import names
-from orchestration.simulator.organisation import ROLES, Organisation
+from orchestration.simulator.organisation import ROLES
 from orchestration.simulator.today import day_number
 
 _ON_SALE_SINCE = day_number(date(2020, 1, 1))

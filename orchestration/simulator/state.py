@@ -50,6 +50,7 @@ class State:
     removed_day: Ints  # when the operator took the line out
     decline: npt.NDArray[np.float32]  # log drop of usage
     mood: npt.NDArray[np.float32]
+    talk_mood: npt.NDArray[np.float32]
     absent_until: Ints
     absent_level: npt.NDArray[np.float32]
     grievance_until: Ints
@@ -143,6 +144,7 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         removed_day=filled(NEVER, np.int64),
         decline=filled(0, np.float32),
         mood=filled(0, np.float32),
+        talk_mood=filled(0, np.float32),
         absent_until=filled(LONG_AGO, np.int64),
         absent_level=filled(1, np.float32),
         grievance_until=filled(LONG_AGO, np.int64),

@@ -102,7 +102,9 @@ def test_regions_are_parts_of_each_day_and_of_the_truth(two_regions: int, tmp_pa
     )
     assert told == {(day, region, 2) for day in days for region in (0, 1)}
     names = {path.name for path in (world.landing / "usage_daily").iterdir()}
-    assert names == {f"usage_daily_{day:%Y%m%d}_{part:02d}.parquet" for day in days for part in (1, 2)}
+    assert names == {
+        f"usage_daily_{day:%Y%m%d}_{part:02d}.parquet" for day in days for part in (1, 2)
+    }
     assert {path.name for path in (world.truth / "exits").iterdir()} == {"01.parquet", "02.parquet"}
     parts = Delivered(tmp_path / "parts", tmp_path / "parts_truth", tmp_path / "published")
     simulate(two_regions, days[0], days[9], SEED, parts.landing, parts.truth)
