@@ -15,7 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
-from orchestration.simulator import care, crm, field, holdings, life, money, standing, usage
+from orchestration.simulator import (
+    care,
+    crm,
+    field,
+    holdings,
+    life,
+    money,
+    network,
+    standing,
+    usage,
+)
 from orchestration.simulator import truth as truths
 from orchestration.simulator.feeds import (
     DAILY_FEEDS,
@@ -153,7 +163,9 @@ def _live(today: Today, published: Path | None, mail: field.LateMail) -> None:
     usage.change_devices(today)
     usage.use(today)
     money.charge(today)
+    network.live(today)
     care.live(today, turns)
+    crm.live(today)
     if today.date.day == money.BILL_DAY and money.has_closed_month(today):
         money.bill(today)
     money.deliver_balances(today)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.simulator import catalogue as cat
+from orchestration.simulator.customers import customer_of, is_firm
 from orchestration.simulator.feeds import SECONDS_A_DAY, Outbox, joined, padded
 from orchestration.simulator.organisation import Organisation
 from orchestration.simulator.people import People, slots_through
@@ -56,6 +57,16 @@ class World:
     @cached_property
     def staff_ids(self) -> list[str]:
         return [member.staff_id for member in self.organisation.staff]
+
+    @cached_property
+    def owners(self) -> Ints:
+        """Slot -> slot of its customer's first line."""
+        return customer_of(self.people, np.arange(self.people.slots))
+
+    @cached_property
+    def is_firm(self) -> Flags:
+        """Slot -> whether the customer whose first line it is is a firm or an office."""
+        return is_firm(self.people, self.subscribers)
 
     def slots_of(self, subscriber_ids: pa.Array) -> Ints:
         """Slot of each subscriber id; -1 for an id that is not ours."""
