@@ -278,7 +278,6 @@ def _chances(
     chances[NETWORK] *= 1 + _OUTAGE * outage[branch] + _LINE_FAULT * faulty[slots]
     chances[SERVICE] *= np.exp(0.7 * people.dissatisfaction[slots] - 0.2)
     chances[SERVICE] *= np.where(_poor(today, slots) == 1, _POOR_SERVICE, 1.0)
-    chances[UNAUTHORISED] *= state.holding[slots, VAS] != NO_PRODUCT
     chances[DEVICE] *= np.exp(0.5 * people.device_age[slots])
     is_new = today.day - people.activated_day[slots] < _NEW_LINE_DAYS
     chances[PROMISE] *= np.where(is_new, _NEW_LINE, 1.0)
@@ -295,6 +294,7 @@ def _chances(
     total = chances.sum(axis=0)
     again = np.where(querulous & aggrieved, _QUERULOUS_AGGRIEVED / total, 0.0)
     chances *= 1 + again
+    chances[UNAUTHORISED] *= state.holding[slots, VAS] != NO_PRODUCT
     chances[NUISANCE] += nuisance(today, slots)
     return chances
 

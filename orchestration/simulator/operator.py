@@ -160,10 +160,10 @@ def _live(today: Today, published: Path | None, mail: field.LateMail) -> None:
     money.pay(today)
     standing.update(today, turns)
     holdings.browse(today)
+    network.live(today)
     usage.change_devices(today)
     usage.use(today)
     money.charge(today)
-    network.live(today)
     care.live(today, turns)
     crm.live(today)
     if today.date.day == money.BILL_DAY and money.has_closed_month(today):
