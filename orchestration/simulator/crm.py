@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator import identity
-from orchestration.simulator.customers import customer_of, service_of
 from orchestration.simulator.feeds import NO_VALUE, SECONDS_A_DAY, coded, joined, padded
 from orchestration.simulator.organisation import ROLES
+from orchestration.simulator.people import LINE_CLASSES, People
 from orchestration.simulator.randomness import Stream
+from orchestration.simulator.ties import NOBODY
 from orchestration.simulator.today import Flags, Ints, Today, World
 
 # Consents asked for at activation: class, channel, share (in 64ths) that agrees.
@@ -38,8 +39,8 @@ _GOVERNMENT_IN_8 = 2  # of the firms
 _PLACEHOLDERS_IN_1000, _BROKEN_IDS_IN_1000 = 3, 3
 _MOST_VIP_LEVEL = 5
 _POINTS_A_MONTH, _DAYS_A_MONTH = 300, 30
-_MOST_NUMBER_CHANGES = 9
-_AGENT_IN_6, _GRADE_IN_50, _PORTED_IN_64, _ROAMING_BAR_IN_64 = 2, 3, 9, 1
+_MOST_NUMBER_CHANGES = 5
+_GRADE_IN_50, _PORTED_IN_64, _ROAMING_BAR_IN_64 = 3, 9, 1
 _SECTIONS = 4
 _UNPROVEN_IN_64 = 2  # consents of which no proof was kept
 _VIP_MANAGER = ROLES.index("VIP_MANAGER")
@@ -57,10 +58,24 @@ _EVENT_EDGES = np.array([chance for _, chance in _EVENTS]).cumsum()
 _EVENT = {name: index for index, (name, _) in enumerate(_EVENTS)}
 
 
+def customer_of(people: People, slots: Ints) -> Ints:
+    """Slot of the first line of the customer who owns each of the lines."""
+    return people.ties.customer_slot[slots]
+
+
+def service_of(people: People, slots: Ints) -> tuple[pa.Array | str, pa.Array]:
+    """Service type and line class of the lines (service types where people have them)."""
+    types = getattr(people, "service_type", None)
+    return (
+        "MOBILE" if types is None else pa.array(np.asarray(types)[slots].tolist(), pa.string()),
+        coded(people.line_class[slots], LINE_CLASSES),
+    )
+
+
 def org_class_of(world: World, customers: Ints) -> Ints:
     """Index into the classes of each customer: persons own few lines, firms and offices many."""
-    is_government = identity.pick(customers, 24, 8) < _GOVERNMENT_IN_8
-    return np.where(world.is_firm[customers], np.where(is_government, 2, 1), 0)
+    is_government = identity.pick(world.people.keys[customers], 24, 8) < _GOVERNMENT_IN_8
+    return np.where(world.people.ties.is_firm[customers], np.where(is_government, 2, 1), 0)
 
 
 def live(today: Today) -> None:
@@ -89,7 +104,7 @@ def live(today: Today) -> None:
     lines = np.zeros(people.slots, dtype=bool)
     lines[promoted] = True
     if len(promoted):  # their manager looks after all their lines
-        lines = lines[today.world.owners]
+        lines = lines[people.ties.customer_slot]
     lines[new_number] = True
     deliver_subscribers(today, np.flatnonzero(lines & today.is_in_network))
     for name, is_granted in (("CONSENT_WITHDRAWN", False), ("CONSENT_GRANTED", True)):
@@ -98,7 +113,7 @@ def live(today: Today) -> None:
 
 def vip_level(today: Today, customers: Ints) -> Ints:
     """VIP level of customers (slots of their first lines) at the end of the day."""
-    first = np.maximum(0, identity.pick(customers, 9, 40) - 36)
+    first = np.maximum(0, identity.pick(today.world.people.keys[customers], 9, 40) - 36)
     return np.clip(first + today.state.vip_change[customers], 0, _MOST_VIP_LEVEL)
 
 
@@ -106,9 +121,10 @@ def points_balance(today: Today, customers: Ints) -> Ints:
     """Points: what there was at the start, so many a month since, less what was spent."""
     world = today.world
     since = np.maximum(world.people.activated_day[customers], world.opened_day)
+    keys = world.people.keys[customers]
     months = (today.day - since) // _DAYS_A_MONTH
-    first = identity.pick(customers, 13, 5000)
-    monthly = identity.pick(customers, 25, _POINTS_A_MONTH)
+    first = identity.pick(keys, 13, 5000)
+    monthly = identity.pick(keys, 25, _POINTS_A_MONTH)
     return np.maximum(0, first + months * monthly - today.state.points_spent[customers])
 
 
@@ -120,14 +136,14 @@ def deliver_subscribers(today: Today, slots: Ints) -> None:
     branch = people.branch[slots]
     activated = people.activated_day[slots] * SECONDS_A_DAY + people.activated_second[slots]
     status = state.status[slots].astype(np.int64)
-    pick = identity.pick
-    by_agent = pick(slots, 26, 6) < _AGENT_IN_6
+    pick, keys = identity.pick, people.keys[slots]
     halls = [tree.hall(b) for b in range(tree.branches)]
-    agents = [tree.agent(b) for b in range(tree.branches)]
+    agents = [agent.agent_id for agent in tree.agents]
+    seller = people.sold_by_agent[slots]
     channels = [tree.agent_channel(b) for b in range(tree.branches)]
     bars = np.where(status == cat.ONE_WAY, 1, np.where(status == cat.TWO_WAY, 2, 0))
-    is_barred_abroad = pick(slots, 27, 64) < _ROAMING_BAR_IN_64
-    ported = pick(slots, 28, 64)
+    is_barred_abroad = pick(keys, 27, 64) < _ROAMING_BAR_IN_64
+    ported = pick(keys, 28, 64)
     service_type, line_class = service_of(people, slots)
     owners = customer_of(people, slots)
     is_vip = vip_level(today, owners) > 0
@@ -138,8 +154,8 @@ def deliver_subscribers(today: Today, slots: Ints) -> None:
         {
             "subscriber_id": today.ids(slots),
             "customer_id": _customer_ids(today, slots),
-            "msisdn": identity.msisdn(slots, state.number_version[slots].astype(np.int64)),
-            "imsi": identity.imsi(slots),
+            "msisdn": identity.msisdn(keys, state.number_version[slots].astype(np.int64)),
+            "imsi": identity.imsi(keys),
             "brand": coded(people.is_prepaid[slots].astype(np.int64), cat.BRANDS),
             "payment_mode": coded(
                 people.is_prepaid[slots].astype(np.int64), ("POSTPAID", "PREPAID")
@@ -151,14 +167,14 @@ def deliver_subscribers(today: Today, slots: Ints) -> None:
             "ported_in_from": coded(
                 ported % len(cat.COMPETITORS), cat.COMPETITORS, ported >= _PORTED_IN_64
             ),
-            "acquisition_channel_id": coded(branch + by_agent * tree.branches, halls + channels),
-            "agent_id": coded(branch, agents, ~by_agent),
+            "acquisition_channel_id": coded(people.sold_by_channel[slots], halls + channels),
+            "agent_id": coded(np.maximum(seller, 0), agents, seller == NOBODY),
             "org_id": coded(branch, tree.branch_ids),
             "section_id": joined(
-                coded(branch, tree.branch_ids), "S", padded(1 + pick(slots, 29, _SECTIONS), 2)
+                coded(branch, tree.branch_ids), "S", padded(1 + pick(keys, 29, _SECTIONS), 2)
             ),
             "number_grade": coded(
-                np.minimum(pick(slots, 30, 50) // _GRADE_IN_50, len(_GRADES) - 1), _GRADES
+                np.minimum(pick(keys, 30, 50) // _GRADE_IN_50, len(_GRADES) - 1), _GRADES
             ),
             "is_autopay": people.is_autopay[slots],
             "service_bars": coded(
@@ -179,33 +195,33 @@ def deliver_customers(today: Today, slots: Ints) -> None:
     if not len(slots):
         return
     gender, birthday, branch = people.gender[slots], people.birthday[slots], people.branch[slots]
-    pick = identity.pick
+    pick, keys = identity.pick, people.keys[slots]
     org_class = org_class_of(today.world, slots)
     is_person = org_class == 0
-    is_nameless, is_broken = _is_badly_known(slots, is_person)
+    is_nameless, is_broken = _is_badly_known(keys, is_person)
     today.outbox.add(
         "crm_customers",
         len(slots),
         {
             "customer_id": _customer_ids(today, slots),
-            "name": _names(slots, org_class, is_nameless, coded(branch, tree.city_names)),
+            "name": _names(keys, org_class, is_nameless, coded(branch, tree.city_names)),
             "id_type": coded(is_person, ("BUSINESS_LICENCE", "ID_CARD")),
-            "id_number": _id_numbers(slots, birthday, gender, is_person, is_broken),
+            "id_number": _id_numbers(keys, birthday, gender, is_person, is_broken),
             "birthday": np.where(is_person, birthday, NO_VALUE),
             "gender": coded(gender, ("F", "M"), ~is_person),
             "address": identity.addresses(
-                slots, branch, tree.city_names, state.address_version[slots].astype(np.int64)
+                keys, branch, tree.city_names, state.address_version[slots].astype(np.int64)
             ),
             "org_class": coded(org_class, _ORG_CLASSES),
             "vip_level": vip_level(today, slots),
-            "interests": coded(pick(slots, 10, 6), _INTERESTS, ~is_person),
-            "occupation": coded(pick(slots, 11, 7), _OCCUPATIONS, ~is_person),
-            "income_band": coded(pick(slots, 12, 4), _INCOME_BANDS, ~is_person),
+            "interests": coded(pick(keys, 10, 6), _INTERESTS, ~is_person),
+            "occupation": coded(pick(keys, 11, 7), _OCCUPATIONS, ~is_person),
+            "income_band": coded(pick(keys, 12, 4), _INCOME_BANDS, ~is_person),
             "points_balance": points_balance(today, slots),
-            "contact_phone": identity.msisdn(slots, state.number_version[slots].astype(np.int64)),
+            "contact_phone": identity.msisdn(keys, state.number_version[slots].astype(np.int64)),
             "real_name_status": coded(is_nameless | is_broken, ("VERIFIED", "UNVERIFIED")),
-            "credit_level": coded(pick(slots, 14, 3), ("A", "B", "C")),
-            "preferred_channel": coded(pick(slots, 15, 3), ("CALL", "SMS", "APP")),
+            "credit_level": coded(pick(keys, 14, 3), ("A", "B", "C")),
+            "preferred_channel": coded(pick(keys, 15, 3), ("CALL", "SMS", "APP")),
         },
     )
 
@@ -215,8 +231,8 @@ def deliver_consents(today: Today, slots: Ints) -> None:
     people = today.world.people
     at = people.activated_day[slots] * SECONDS_A_DAY + people.activated_second[slots]
     for index, (message_class, channel, share) in enumerate(_ASKED):
-        granted = identity.pick(slots, 16 + index, 64) < share
-        unproven = identity.pick(slots, 31, 64) < _UNPROVEN_IN_64
+        granted = identity.pick(people.keys[slots], 16 + index, 64) < share
+        unproven = identity.pick(people.keys[slots], 31, 64) < _UNPROVEN_IN_64
         numbers = today.world.numbers.take(pa.array(slots, mask=unproven))
         today.outbox.add(
             "crm_consents",
@@ -280,9 +296,9 @@ def _change_vip(today: Today, customers: Ints) -> None:
     state.vip_change[customers] += np.where(down, -1, 1).astype(np.int8)
 
 
-def _is_badly_known(customers: Ints, is_person: Flags) -> tuple[Flags, Flags]:
+def _is_badly_known(keys: Ints, is_person: Flags) -> tuple[Flags, Flags]:
     """Who has a placeholder for a name, and whose identity number is wrong."""
-    place = identity.pick(customers, 32, 1000)
+    place = identity.pick(keys, 32, 1000)
     nameless = is_person & (place < _PLACEHOLDERS_IN_1000)
     broken = is_person & (place >= 1000 - _BROKEN_IDS_IN_1000)
     return nameless, broken

@@ -2,8 +2,8 @@
 
 Here: streams of draws, one row per subscriber slot. Not here: what the draws mean.
 
-A draw of slot i on day d in stream s comes from SFC64 seeded with (seed, s, d, block of i) and is
-row-major in the slot, so it does not change with the number of subscribers, with the range of days
+A draw of slot i of region r on day d in stream s comes from SFC64 seeded with (seed, r, s, d, block
+of i) and is row-major in the slot, so it does not change with the number of subscribers, with the range of days
 simulated or with what happens to anybody else. Rejection inside a row would break that: only draws
 that use a fixed number of random bits a row, or that come one after another, are offered.
 """
@@ -47,13 +47,16 @@ class Stream(IntEnum):
     INTERACTIONS = 105
     RIVALS = 106
     CUSTOMERS = 107
+    TIES = 16
+    TWINS = 17
 
 
 @dataclass(frozen=True)
 class Draws:
-    """All randomness of one operator."""
+    """All randomness of one region of an operator."""
 
     seed: int
+    region: int = 0
 
     def uniform(
         self, stream: Stream, day: int, slots: int, names: Sequence[str]
@@ -74,8 +77,9 @@ class Draws:
 
         A number depends on the key alone, not on the others asked for or on their order.
         """
-        head = np.array([self.seed, int(stream), day], dtype=np.int64).astype(np.uint64)
-        start = scramble(scramble(scramble(head[:1]) + head[1:2]) + head[2:])
+        start = np.zeros(1, dtype=np.uint64)
+        for part in (self.seed, self.region, int(stream), day):
+            start = scramble(start + np.uint64(part))
         salts = scramble(start + np.arange(len(names)).astype(np.uint64))
         mixed = scramble(scramble(keys) + salts[:, None])
         columns = (mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
@@ -86,7 +90,9 @@ class Draws:
     ) -> Mapping[str, Floats]:
         columns = np.empty((len(names), slots), dtype=np.float32)
         for block, first, last in blocks(slots):
-            seeds = np.random.SeedSequence([self.seed, int(stream), day, block, int(normal)])
+            seeds = np.random.SeedSequence(
+                [self.seed, self.region, int(stream), day, block, int(normal)]
+            )
             generator = np.random.Generator(np.random.SFC64(seeds))
             shape = (last - first, len(names))
             rows = (

@@ -78,17 +78,25 @@ def live(today: Today, u: Floats) -> None:
     state.forward_off_day[ending] = LONG_AGO
 
 
-def forward(today: Today, slots: Ints, kind: str, seconds: Ints, competitor: Ints) -> None:
+def forward(
+    today: Today,
+    slots: Ints,
+    kind: str,
+    seconds: Ints,
+    competitor: Ints,
+    numbers: pa.Array | None = None,
+) -> None:
     """Deliver that forwards of the slots begin or end (`kind` is CALL_FORWARD_ON or _OFF).
 
-    `competitor` is an index into the catalogue, -1 for unknown. The forward type belongs to the
+    `competitor` is an index into the catalogue, -1 for unknown; `numbers` are where the calls go
+    (one number a line by default). The forward type belongs to the
     slot, so that an end fits its beginning. At most one of each kind a slot and day; forwards that
     come from here are not those of the state and end only from here.
     """
     of_type = (scramble(slots * 5 + 3) % np.uint64(2)).astype(np.int64)  # CFU or CFB
     prefix = "CG" if kind == "CALL_FORWARD_ON" else "CH"
     kinds = np.full(len(slots), KINDS.index(kind))
-    _deliver(today, slots, prefix, kinds, seconds, competitor, of_type)
+    _deliver(today, slots, prefix, kinds, seconds, competitor, of_type, numbers)
 
 
 def _off_day(day: int, stays: Floats, u: Floats) -> Ints:
@@ -110,19 +118,20 @@ def _deliver(
     seconds: Ints,
     competitor: Ints,
     of_type: Ints,
+    numbers: pa.Array | None = None,
 ) -> None:
     if not len(slots):
         return
     is_forward = kind >= _ON
     # One other number a line and competitor.
-    number = (scramble(slots * 5 + 2) % np.uint64(10**8)).astype(np.int64)
+    number = (scramble(today.world.people.keys[slots] * 5 + 2) % np.uint64(10**8)).astype(np.int64)
     blocks = coded(
         np.where(competitor < 0, len(_NUMBER_BLOCKS), competitor),
         (*_NUMBER_BLOCKS, _LANDLINE_BLOCK),
     )
-    target = pc.if_else(
-        pa.array(is_forward), joined(blocks, padded(number, 8)), pa.scalar(None, pa.string())
-    )
+    if numbers is None:
+        numbers = joined(blocks, padded(number, 8))
+    target = pc.if_else(pa.array(is_forward), numbers, pa.scalar(None, pa.string()))
     today.outbox.add(
         "usage_competitor_contacts",
         len(slots),

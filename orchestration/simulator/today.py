@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator.customers import customer_of, is_firm
 from orchestration.simulator.feeds import SECONDS_A_DAY, Outbox, joined, padded
 from orchestration.simulator.organisation import Organisation
 from orchestration.simulator.people import People, slots_through
@@ -48,7 +47,7 @@ class World:
     @cached_property
     def numbers(self) -> pa.Array:
         """Slot -> its number as text of fixed width, so that text order is slot order."""
-        return padded(np.arange(1, self.people.slots + 1), _ID_WIDTH)
+        return padded(self.people.keys + 1, _ID_WIDTH)
 
     @cached_property
     def subscriber_ids(self) -> pa.Array:
@@ -57,16 +56,6 @@ class World:
     @cached_property
     def staff_ids(self) -> list[str]:
         return [member.staff_id for member in self.organisation.staff]
-
-    @cached_property
-    def owners(self) -> Ints:
-        """Slot -> slot of its customer's first line."""
-        return customer_of(self.people, np.arange(self.people.slots))
-
-    @cached_property
-    def is_firm(self) -> Flags:
-        """Slot -> whether the customer whose first line it is is a firm or an office."""
-        return is_firm(self.people, self.subscribers)
 
     def slots_of(self, subscriber_ids: pa.Array) -> Ints:
         """Slot of each subscriber id; -1 for an id that is not ours."""
@@ -121,7 +110,8 @@ class Today:
             if self.day == world.opened_day
             else slots_through(world.subscribers, world.opened_day, self.day - 1)
         )
-        return np.arange(first, slots_through(world.subscribers, world.opened_day, self.day))
+        through = slots_through(world.subscribers, world.opened_day, self.day)
+        return np.arange(first, min(through, world.people.slots))
 
     @cached_property
     def is_present(self) -> Flags:

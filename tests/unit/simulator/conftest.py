@@ -148,7 +148,8 @@ def cared() -> Cared:
         levels = {"org_id": tree.branch_ids, "level": level, "wrong_bills": wrong_bills}
         keep("levels", day, pa.table(levels))
         new = np.flatnonzero(state.complaint_second // 86_400 == day)
-        causes = coded(state.cause[new].astype(np.int64), cat.CAUSES, state.stage[new] == CONTENT)
+        cause = state.cause[new].astype(np.int64)
+        causes = coded(cause, cat.CAUSES, (state.stage[new] == CONTENT) | (cause < 0))
         keep(
             "openings",
             day,
