@@ -117,6 +117,11 @@ _COLUMNS: Mapping[str, str] = {
         "interaction_id*:text subscriber_id:text at:time channel_id:text reason:text outcome:text "
         "staff_id:text duration_seconds:count"
     ),
+    "service_failures": (
+        "failure_id*:text step*:text scope:text subscriber_id:text org_id:text kind:text "
+        "severity:text at:time started_at:time ended_at:time detected_by:text "
+        "customer_informed_at:time apology_at:time compensation_cny:cny"
+    ),
     "market_offers": (
         "offer_id*:text valid_from*:date valid_to:date name_zh:text name_en:text family:text "
         "relationship_level:text cost_cny:cny channel_roles:text product_id:text tac:text "

@@ -26,6 +26,7 @@ from orchestration.simulator import (
     holdings,
     life,
     money,
+    network,
     outlook,
     standing,
     usage,
@@ -149,10 +150,12 @@ def live_day(today: Today, published: Path | None, mail: field.LateMail) -> None
     money.pay(today)
     standing.update(today, turns)
     holdings.browse(today)
+    network.live(today)
     devices.change(today)
     usage.use(today)
     money.charge(today)
     care.live(today, turns)
+    crm.live(today)
     if today.date.day == money.BILL_DAY and money.has_closed_month(today):
         money.bill(today)
     money.deliver_balances(today)
