@@ -93,7 +93,9 @@ def spoil(
         indices = chosen[start : start + count]
         start += count
         places = [name for name in columns_for(kind, feed) if name in present]
-        for index, record in zip(indices, rows.take(pa.array(indices)).to_pylist(), strict=True):
+        needed = [name for name in rows.column_names if name in (*KEYS[feed], *places)]
+        records = rows.select(needed).take(pa.array(indices)).to_pylist()
+        for index, record in zip(indices, records, strict=True):
             spot = _spot(kind, int(index), record, feed, dt, places, generator)
             if kind in (Kind.DUPLICATE_KEY, Kind.REPEATED_ROW):
                 if kind is Kind.DUPLICATE_KEY:
@@ -176,7 +178,10 @@ def _usable(rows: pa.Table, feed: str, indices: npt.NDArray[np.int64]) -> npt.ND
     last = len(rows) - 1
     before = keys.take(pa.array(np.maximum(indices - 1, 0))).to_pylist()
     after = keys.take(pa.array(np.minimum(indices + 1, last))).to_pylist()
-    records = rows.take(pa.array(indices)).to_pylist()
+    read = [
+        name for name, kind in KINDS[feed].items() if kind == "text" or name in keys.column_names
+    ]
+    records = rows.select(read).take(pa.array(indices)).to_pylist()
     is_usable = []
     for index, record, previous, following in zip(indices, records, before, after, strict=True):
         key = {name: record[name] for name in KEYS[feed]}
