@@ -318,15 +318,18 @@ def write(landing: Path, feed: str, dt: date, rows: pa.Table, part: int | None =
     if suffix == "parquet":
         pq.write_table(rows, unfinished, compression="zstd")
     else:
-        _write_csv(rows, unfinished)
+        write_csv(rows, unfinished)
     unfinished.replace(path)
     return path
 
 
-def _write_csv(rows: pa.Table, path: Path) -> None:
+def write_csv(rows: pa.Table, path: Path, delimiter: str = ",") -> None:
     """Plain values; with quotes only if some value of the file needs them."""
     try:
-        options = pacsv.WriteOptions(quoting_header="none", quoting_style="none")
+        options = pacsv.WriteOptions(
+            quoting_header="none", quoting_style="none", delimiter=delimiter
+        )
         pacsv.write_csv(rows, path, options)
     except pa.ArrowInvalid:
-        pacsv.write_csv(rows, path, pacsv.WriteOptions(quoting_header="none"))
+        options = pacsv.WriteOptions(quoting_header="none", delimiter=delimiter)
+        pacsv.write_csv(rows, path, options)

@@ -40,6 +40,9 @@ class Stream(IntEnum):
     STANDING = 13
     DEVICES = 14
     OPENING = 15
+    TIES = 16
+    TWINS = 17
+    DIRT = 90
     BRANCHES = 101
     NETWORK = 102
     LINE_FAULTS = 103
@@ -47,8 +50,6 @@ class Stream(IntEnum):
     INTERACTIONS = 105
     RIVALS = 106
     CUSTOMERS = 107
-    TIES = 16
-    TWINS = 17
 
 
 @dataclass(frozen=True)
