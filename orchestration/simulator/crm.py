@@ -29,10 +29,7 @@ def deliver_subscribers(today: Today, slots: Ints) -> None:
     branch = people.branch[slots]
     activated = people.activated_day[slots] * SECONDS_A_DAY + people.activated_second[slots]
     status = state.status[slots].astype(np.int64)
-    by_agent = slots % 3 == 0
-    halls = [tree.hall(b) for b in range(tree.branches)]
-    agents = [tree.agent(b) for b in range(tree.branches)]
-    channels = [tree.agent_channel(b) for b in range(tree.branches)]
+    channels, agents = (won[slots] for won in today.world.acquired)
     bars = np.where(status == cat.ONE_WAY, 1, np.where(status == cat.TWO_WAY, 2, 0))
     ported = slots % 17
     today.outbox.add(
@@ -52,8 +49,8 @@ def deliver_subscribers(today: Today, slots: Ints) -> None:
             "activated_at": activated,
             "first_registered_at": activated,
             "ported_in_from": coded(np.minimum(ported, 2), cat.COMPETITORS, ported > 2),
-            "acquisition_channel_id": coded(branch + by_agent * tree.branches, halls + channels),
-            "agent_id": coded(branch, agents, ~by_agent),
+            "acquisition_channel_id": coded(channels, tree.channel_ids),
+            "agent_id": coded(agents, tree.agent_ids, agents < 0),
             "org_id": coded(branch, tree.branch_ids),
             "section_id": joined(
                 coded(branch, tree.branch_ids), "S", padded((slots % 4 + 1).astype(np.int64), 2)

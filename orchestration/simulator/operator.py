@@ -15,7 +15,18 @@ from pathlib import Path
 
 import numpy as np
 
-from orchestration.simulator import care, crm, field, holdings, life, money, standing, usage
+from orchestration.simulator import (
+    care,
+    channels,
+    crm,
+    field,
+    holdings,
+    life,
+    market,
+    money,
+    standing,
+    usage,
+)
 from orchestration.simulator import truth as truths
 from orchestration.simulator.feeds import (
     DAILY_FEEDS,
@@ -156,7 +167,10 @@ def _live(today: Today, published: Path | None, mail: field.LateMail) -> None:
     care.live(today, turns)
     if today.date.day == money.BILL_DAY and money.has_closed_month(today):
         money.bill(today)
+        market.deliver_size(today)
     money.deliver_balances(today)
+    channels.live(today)
+    market.deliver_stock(today)
 
 
 def _welcome(today: Today) -> None:
@@ -183,7 +197,7 @@ def _deliver(today: Today, landing: Path, published: Path | None) -> Mapping[str
     else:
         remove(landing, FIELD_FEEDS, today.date)
     if today.day == today.world.opened_day:
-        tables |= reference_tables(today.world.organisation)
+        tables |= reference_tables([today.world.organisation], today.day)
     for feed, table in tables.items():
         write(landing, feed, today.date, table)
     return {feed: len(table) for feed, table in tables.items()}

@@ -91,6 +91,9 @@ class State:
     complaint_second: Ints  # opening of the newest complaint
     complaint_steps: npt.NDArray[np.int16]  # (slots, 5): day offsets of the steps after OPENED
     complaint_kind: npt.NDArray[np.int8]  # (slots, 3): category, cause class, severity
+    devices_bought: npt.NDArray[np.int16]  # (slots, newest devices): in our halls
+    handset_day: Ints  # when the line was last given a handset of a pool
+    handset_pool: npt.NDArray[np.int8]  # index into catalogue.POOLS
 
     @property
     def slots(self) -> int:
@@ -186,6 +189,9 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         complaint_second=filled(LONG_AGO, np.int64),
         complaint_steps=np.full((n, 5), -1, dtype=np.int16),
         complaint_kind=np.zeros((n, 3), dtype=np.int8),
+        devices_bought=np.zeros((n, len(cat.NEWEST_DEVICES)), dtype=np.int16),
+        handset_day=filled(LONG_AGO, np.int64),
+        handset_pool=filled(0, np.int8),
     )
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.simulator import catalogue as cat
+from orchestration.simulator import channels
 from orchestration.simulator.feeds import coded, joined, padded
 from orchestration.simulator.identity import imei, msisdn
 from orchestration.simulator.randomness import Floats, Stream, scramble
@@ -193,7 +194,9 @@ def change_devices(today: Today) -> None:
     able = today.is_living & (state.status == cat.ACTIVE)
     new = np.flatnonzero(able & (u["device"] < 0.0009))
     models = np.array(cat.NEWEST_DEVICES)[(u["model"][new] * 3).astype(np.int64)]
-    give_device(today, new, models, today.at(u["device_at"])[new])
+    seconds = today.at(u["device_at"])[new]
+    give_device(today, new, models, seconds)
+    channels.sell_devices(today, new, seconds)
 
 
 def give_device(today: Today, slots: Ints, models: Ints, seconds: Ints) -> None:
