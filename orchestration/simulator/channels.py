@@ -32,7 +32,7 @@ Ints = npt.NDArray[np.int64]
 _SALT_SELLER, _SALT_SALE, _SALT_HALL, _SALTS = 41, 42, 43, 64
 _LOT_DAYS, _SAFETY_DAYS = 30, 10  # of expected sales
 _SMALLEST_LOT, _SMALLEST_SAFETY = 10, 5
-_FAULTY_EVERY = 50
+_FAULTY_EVERY = 25
 _RECEIVED_AT, _RETURNED_AT = 6 * 3600, 20 * 3600
 _EARLY_SALE_SHARE, _MOST_EARLY_DAYS = 0.2, 3  # SIMs sold some days before they are used
 _EARLY_SALE_AT = 15 * 3600
@@ -63,9 +63,10 @@ def live(today: Today) -> None:
 
 
 def sell_devices(today: Today, slots: Ints, seconds: Ints) -> None:
-    """Some of those who have a new device of the newest since `seconds` bought it in our hall.
+    """Some who use a new device since `seconds` today bought it in the own hall of their branch.
 
-    To be called each day, whoever buys, after the devices are in use: halls are stocked here too.
+    To be called once a day, also if nobody has one, after the devices are in use: the halls are
+    stocked here too.
     """
     state, tree = today.state, today.world.organisation
     before = _devices_sold(today)
@@ -74,8 +75,10 @@ def sell_devices(today: Today, slots: Ints, seconds: Ints) -> None:
     in_hall = _fraction(slots * 1_009 + number, _SALT_HALL) < cat.DEVICES_IN_HALL
     in_hall &= np.isin(model, _MODELS)
     slots, number, model, seconds = (x[in_hall] for x in (slots, number, model, seconds))
-    state.devices_bought[slots, np.searchsorted(_MODELS, model)] += 1
+    nth = np.searchsorted(_MODELS, model)
+    state.devices_bought[slots, nth] += 1
     branch = today.world.people.branch[slots]
+    after = before + np.bincount(branch * len(_MODELS) + nth, minlength=len(before))
     today.outbox.add(
         "channel_stock_events",
         len(slots),
@@ -91,32 +94,36 @@ def sell_devices(today: Today, slots: Ints, seconds: Ints) -> None:
     )
     a_model = cat.DEVICES_A_DAY * cat.DEVICES_IN_HALL / len(_MODELS) * tree.subscribers_a_branch
     lots = _Lots.for_sales(np.full(len(before), a_model))
-    _deliver_lots(today, lots, before, _devices_sold(today), _DEVICE)
+    _deliver_lots(today, lots, before, after, _DEVICE)
 
 
 @dataclass(frozen=True)
 class _Lots:
-    """Size of a lot and safety stock of each stock."""
+    """Size of a lot and safety stock of each stock, and which of its items are faulty."""
 
     lot: Ints
     safety: Ints
+    good_first: Ints  # how the places of the faulty items are shifted
 
     @classmethod
     def for_sales(cls, a_day: npt.NDArray[np.float64]) -> _Lots:
         return cls(
             np.maximum(_SMALLEST_LOT, np.ceil(_LOT_DAYS * a_day)).astype(np.int64),
             np.maximum(_SMALLEST_SAFETY, np.ceil(_SAFETY_DAYS * a_day)).astype(np.int64),
+            np.arange(len(a_day)) * 7 % (_FAULTY_EVERY - 1),
         )
 
     def received(self, sold: Ints) -> Ints:
         """Items received by the morning of a day by whose evening so many will be sold."""
-        needed = _number_of(sold + self.safety)
+        needed = self.number_of(np.arange(len(sold)), sold + self.safety)
         return self.lot * -(-needed // self.lot)
 
+    def number_of(self, stock: Ints, nth: Ints) -> Ints:
+        """Number, from 0, of the n-th item of the stock that is not faulty."""
+        return nth + (nth + self.good_first[stock]) // (_FAULTY_EVERY - 1)
 
-def _number_of(nth: Ints) -> Ints:
-    """Number, from 0, of the n-th item that is not faulty."""
-    return nth + nth // (_FAULTY_EVERY - 1)
+    def is_faulty(self, stock: Ints, item: Ints) -> npt.NDArray[np.bool_]:
+        return (item + self.good_first[stock]) % _FAULTY_EVERY == _FAULTY_EVERY - 1
 
 
 def _deliver_sims(today: Today) -> None:
@@ -139,7 +146,7 @@ def _deliver_sims(today: Today) -> None:
     if not len(slots):
         return
     channel = channels[slots]
-    item = _number_of(sold[1][channel] + _place_among_equals(channel))
+    item = lots.number_of(channel, sold[1][channel] + _place_among_equals(channel))
     activated = world.people.activated_day[slots] * SECONDS_A_DAY
     activated = activated + world.people.activated_second[slots]
     # Sold early only if the very item was there on that day.
@@ -162,7 +169,7 @@ def _deliver_lots(today: Today, lots: _Lots, before: Ints, after: Ints, item_kin
     had = lots.received(before) if today.day > today.world.opened_day else np.zeros_like(there)
     stock, item = _numbers(had, there)
     back, faulty = _numbers(np.maximum(had - lots.lot, 0), there - lots.lot)
-    is_faulty = faulty % _FAULTY_EVERY == _FAULTY_EVERY - 1
+    is_faulty = lots.is_faulty(back, faulty)
     back, faulty = back[is_faulty], faulty[is_faulty]
     deliver = _deliver_sim_events if item_kind == _SIM else _deliver_device_events
     for letter, event, second, which, numbers in (
@@ -234,13 +241,13 @@ def _iccid(tree: Organisation, channel: Ints, item: Ints) -> pa.Array:
 
 def _devices_sold(today: Today) -> Ints:
     """Devices sold by the own halls so far, by branch and model in one row."""
-    bought = today.state.devices_bought
+    bought = today.state.devices_bought.ravel()
     tree, models = today.world.organisation, len(_MODELS)
-    slots = np.flatnonzero(bought.any(axis=1))
-    stock = today.world.people.branch[slots][:, None] * models + np.arange(models)
-    return np.bincount(
-        stock.ravel(), weights=bought[slots].ravel(), minlength=tree.branches * models
-    ).astype(np.int64)
+    some = np.flatnonzero(bought != 0)
+    slots, model = np.divmod(some, models)
+    stock = today.world.people.branch[slots] * models + model
+    sold = np.bincount(stock, weights=bought[some], minlength=tree.branches * models)
+    return sold.astype(np.int64)
 
 
 def _earn_activations(today: Today) -> None:
