@@ -20,7 +20,7 @@ import pyarrow as pa
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator.feeds import SECONDS_A_DAY, coded, joined, padded
 from orchestration.simulator.identity import imei
-from orchestration.simulator.organisation import OWN_HALL, Organisation
+from orchestration.simulator.organisation import MOST_REGIONS, OWN_HALL, Organisation
 from orchestration.simulator.randomness import scramble
 from orchestration.simulator.state import PLAN
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # the day knows who won whom from here
 Ints = npt.NDArray[np.int64]
 
 _SALT_SELLER, _SALT_SALE, _SALT_HALL, _SALTS = 41, 42, 43, 64
+_PURCHASES = 1_009  # more than anybody's devices: keeps one slot's apart from the next's
 _LOT_DAYS, _SAFETY_DAYS = 30, 10  # of expected sales
 _SMALLEST_LOT, _SMALLEST_SAFETY = 10, 5
 _FAULTY_EVERY = 25
@@ -46,7 +47,7 @@ _TACS = [device.tac for device in cat.DEVICES]
 def acquisition(world: World, slots: Ints) -> tuple[Ints, Ints]:
     """Channel and agent (-1: none) that won each slot, as of its activation."""
     tree, people = world.organisation, world.people
-    channel, agent = tree.seller_of(people.branch[slots], _fraction(slots, _SALT_SELLER))
+    channel, agent = tree.seller_of(people.branch[slots], _fraction(tree, slots, _SALT_SELLER))
     former = np.array([a.former_channel for a in tree.agents])
     moved_day = world.opened_day - np.array([a.moved_days_before_opening for a in tree.agents])
     before_move = (agent >= 0) & (former[agent] >= 0)
@@ -72,7 +73,7 @@ def sell_devices(today: Today, slots: Ints, seconds: Ints) -> None:
     before = _devices_sold(today)
     number = state.device_number[slots].astype(np.int64)
     model = state.device[slots].astype(np.int64)
-    in_hall = _fraction(slots * 1_009 + number, _SALT_HALL) < cat.DEVICES_IN_HALL
+    in_hall = _fraction(tree, slots * _PURCHASES + number, _SALT_HALL) < cat.DEVICES_IN_HALL
     in_hall &= np.isin(model, _MODELS)
     slots, number, model, seconds = (x[in_hall] for x in (slots, number, model, seconds))
     nth = np.searchsorted(_MODELS, model)
@@ -150,7 +151,7 @@ def _deliver_sims(today: Today) -> None:
     activated = world.people.activated_day[slots] * SECONDS_A_DAY
     activated = activated + world.people.activated_second[slots]
     # Sold early only if the very item was there on that day.
-    u = _fraction(slots, _SALT_SALE)
+    u = _fraction(tree, slots, _SALT_SALE)
     age = np.ceil(_MOST_EARLY_DAYS * (1 - u / _EARLY_SALE_SHARE)).astype(np.int64)
     age = np.where(u < _EARLY_SALE_SHARE, np.clip(age, 1, today.day - opened), 0)
     there = np.stack([lots.received(count) for count in sold])[age, channel]
@@ -320,7 +321,7 @@ def _place_among_equals(values: Ints) -> Ints:
     return place
 
 
-def _fraction(slots: Ints, salt: int) -> npt.NDArray[np.float64]:
-    """A number in [0, 1) for ever the slot's own."""
-    mixed = scramble(slots * _SALTS + salt)
+def _fraction(tree: Organisation, slots: Ints, salt: int) -> npt.NDArray[np.float64]:
+    """A number in [0, 1) for ever the slot's own, in its region."""
+    mixed = scramble((slots * _SALTS + salt) * MOST_REGIONS + tree.region)
     return (mixed >> np.uint64(11)).astype(np.float64) / 2**53

@@ -5,11 +5,17 @@ from __future__ import annotations
 from datetime import date
 
 import duckdb
+import numpy as np
 import pytest
 
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator import simulate
+from orchestration.simulator.channels import acquisition, live, sell_devices
 from orchestration.simulator.organisation import organisation
+from orchestration.simulator.people import people
+from orchestration.simulator.randomness import Draws
+from orchestration.simulator.state import opening_state
+from orchestration.simulator.today import Today, World
 from tests.unit.simulator.conftest import Delivered
 
 Connection = duckdb.DuckDBPyConnection
@@ -231,3 +237,43 @@ def test_activations_are_taken_back_for_lines_that_do_not_last(db: Connection) -
     assert {
         row[0] for row in db.execute("select distinct agent_id from commissions").fetchall()
     } <= {agent.agent_id for agent in tree.agents}
+
+
+def test_regions_never_share_an_item_or_an_event() -> None:
+    """What three regions receive and sell on their first two days."""
+    opened = 20_089  # 2025-01-01
+    events: list[str] = []
+    iccids: list[str] = []
+    channels: list[set[str]] = []
+    for region in range(3):
+        draws, tree = Draws(SEED), organisation(SUBSCRIBERS, region, 3)
+        crowd = people(draws, tree, SUBSCRIBERS, opened, opened + 1)
+        world = World(draws, tree, crowd, SUBSCRIBERS, opened)
+        state = opening_state(draws, crowd, opened)
+        channels.append(set())
+        for day in (opened, opened + 1):
+            today = Today(world, state, day)
+            live(today)
+            sell_devices(today, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+            for row in today.outbox.collect("channel_stock_events").to_pylist():
+                if row["event"] == "RECEIVED":
+                    events.append(row["event_id"])
+                    iccids += [row["iccid"]] if row["iccid"] else []
+                channels[-1].add(row["channel_id"])
+    assert len(events) == len(set(events)) > 3 * 10 * len(organisation(SUBSCRIBERS).channels)
+    assert len(iccids) == len(set(iccids)) > 0
+    assert not channels[0] & channels[1]
+    assert not (channels[0] | channels[1]) & channels[2]
+
+
+def test_regions_do_not_sell_in_step() -> None:
+    sellers = []
+    for region in range(2):
+        draws, tree = Draws(SEED), organisation(SUBSCRIBERS, region, 2)
+        crowd = people(draws, tree, SUBSCRIBERS, 20_089, 20_089)
+        world = World(draws, tree, crowd, SUBSCRIBERS, 20_089)
+        slots = np.arange(200)
+        channel, agent = acquisition(world, slots)
+        assert (acquisition(world, slots[50:60])[0] == channel[50:60]).all()
+        sellers.append(agent >= 0)
+    assert 60 < (sellers[0] == sellers[1]).sum() < 140
