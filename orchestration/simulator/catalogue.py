@@ -138,11 +138,13 @@ DEVICES = (
     Device("86000401", "Pomme", "8", "SMARTPHONE", "4G", False, "HIGH", "2018-09-20"),
     Device("86000402", "Pomme", "13", "SMARTPHONE", "5G", True, "HIGH", "2021-09-20"),
     Device("86000403", "Pomme", "15", "SMARTPHONE", "5G", True, "HIGH", "2023-09-20"),
+    Device("86000501", "Zhilian", "Meter", "IOT", "4G", False, "LOW", "2020-01-01"),
 )
 DEVICE_IS_5G = np.array([device.generation == "5G" for device in DEVICES])
 DEVICE_IS_SMART = np.array([device.device_class == "SMARTPHONE" for device in DEVICES])
 DEVICE_YEAR = np.array([int(device.released_on[:4]) for device in DEVICES])
 NEWEST_DEVICES = (5, 8, 11)
+METER = 12
 
 # Leaf causes with the share of departures they start, and which trait drives them (people.py).
 CAUSES = (
@@ -236,11 +238,33 @@ REMEDIES = np.array([[cause in family.remedies for cause in CAUSES] for family i
 
 STATUSES = ("ACTIVE", "ONE_WAY_SUSPENDED", "TWO_WAY_SUSPENDED", "DEACTIVATED")
 ACTIVE, ONE_WAY, TWO_WAY, DEACTIVATED = range(4)
-REASONS = ("NONE", "CUSTOMER_REQUEST", "ARREARS", "FRAUD", "LOST_SIM", "PORT_OUT", "EXPIRED")
-NONE, CUSTOMER_REQUEST, ARREARS, FRAUD, LOST_SIM, PORT_OUT, EXPIRED = range(7)
+REASONS = (
+    "NONE",
+    "CUSTOMER_REQUEST",
+    "ARREARS",
+    "FRAUD",
+    "LOST_SIM",
+    "PORT_OUT",
+    "EXPIRED",
+    "REAL_NAME",
+    "OPERATOR",
+)
+(NONE, CUSTOMER_REQUEST, ARREARS, FRAUD, LOST_SIM, PORT_OUT, EXPIRED, REAL_NAME, OPERATOR) = range(
+    len(REASONS)
+)
+# Suspensions that end by themselves when their days are over.
+HELD = (CUSTOMER_REQUEST, LOST_SIM, REAL_NAME, OPERATOR)
 
 # How a subscriber goes. SILENT and UNPAID leave no event of their own.
-EXITS = ("NONE", "PORT_OUT", "CLOSED", "SILENT", "UNPAID", "FRAUD_REMOVED")
+EXITS = (
+    "NONE",
+    "PORT_OUT",
+    "CLOSED",
+    "SILENT",
+    "UNPAID",
+    "FRAUD_REMOVED",
+    "OPERATOR_REMOVED",
+)
 
 # Joiners a day per subscriber for whom the operator plans its agents and stocks.
 PLANNED_JOINERS_A_DAY = 0.0026
@@ -316,7 +340,7 @@ COMPETITOR_OFFER_KINDS = (
 # How large each competitor is in a city, as a multiple of our subscribers at the opening.
 COMPETITOR_SIZE = (2.1, 0.8, 0.15)
 # A device bought without our help: bought in the own hall of the branch, else somewhere else.
-DEVICES_A_DAY, DEVICES_IN_HALL = 0.0009, 0.45
+DEVICES_IN_HALL = 0.45
 # Commissions. Fen for an activation by payment mode (postpaid, prepaid); a share of the plan's fee.
 ACTIVATION_COMMISSION_FEN = np.array([5_000, 2_000])
 RESIDUAL_PERCENT, RESIDUAL_DAYS, CLAWBACK_DAYS = 3, 365, 90

@@ -3,8 +3,8 @@
 Here: who won a subscriber, `channel_stock_events`, `channel_commissions`. Not here: which channels
 and agents there are (`organisation.py`), handsets that are given away (`market.py`).
 
-A channel's stock of an item follows from what it has sold so far alone: it gets whole lots, as soon
-as its safety stock is touched, early in the morning. Its items are numbered in the order of their
+A channel's stock of SIMs follows from what it has sold so far alone: it gets whole lots, as soon as
+its safety stock is touched, early in the morning. Its items are numbered in the order of their
 arrival; every so many is faulty and goes back, the others are sold in that order.
 """
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:  # the day knows who won whom from here
 
 Ints = npt.NDArray[np.int64]
 
-_SALT_SELLER, _SALT_SALE, _SALT_HALL, _SALTS = 41, 42, 43, 64
+_SALT_SHELF, _SALT_SALE, _SALT_HALL, _SALTS = 41, 42, 43, 64
+_MOST_SHELF_DAYS = 6
 _PURCHASES = 1_009  # more than anybody's devices: keeps one slot's apart from the next's
 _LOT_DAYS, _SAFETY_DAYS = 30, 10  # of expected sales
 _SMALLEST_LOT, _SMALLEST_SAFETY = 10, 5
@@ -39,15 +40,12 @@ _EARLY_SALE_SHARE, _MOST_EARLY_DAYS = 0.2, 3  # SIMs sold some days before they 
 _EARLY_SALE_AT = 15 * 3600
 _SALE_SECONDS = 600  # from the sale to the activation over the counter
 _ITEM_WIDTH = 6
-_SIM, _DEVICE = "SIM", "DEVICE"
-_MODELS = np.array(cat.NEWEST_DEVICES)
-_TACS = [device.tac for device in cat.DEVICES]
 
 
 def acquisition(world: World, slots: Ints) -> tuple[Ints, Ints]:
     """Channel and agent (-1: none) that won each slot, as of its activation."""
     tree, people = world.organisation, world.people
-    channel, agent = tree.seller_of(people.branch[slots], _fraction(tree, slots, _SALT_SELLER))
+    channel, agent = people.sold_by_channel[slots], people.sold_by_agent[slots]
     former = np.array([a.former_channel for a in tree.agents])
     moved_day = world.opened_day - np.array([a.moved_days_before_opening for a in tree.agents])
     before_move = (agent >= 0) & (former[agent] >= 0)
@@ -63,39 +61,33 @@ def live(today: Today) -> None:
     _claw_back(today)
 
 
-def sell_devices(today: Today, slots: Ints, seconds: Ints) -> None:
+def sell_devices(today: Today, slots: Ints, tacs: pa.Array, seconds: Ints) -> None:
     """Some who use a new device since `seconds` today bought it in the own hall of their branch.
 
-    To be called once a day, also if nobody has one, after the devices are in use: the halls are
-    stocked here too.
+    Halls book handsets in one by one, some days before: no more of them than are wanted.
     """
-    state, tree = today.state, today.world.organisation
-    before = _devices_sold(today)
-    number = state.device_number[slots].astype(np.int64)
-    model = state.device[slots].astype(np.int64)
-    in_hall = _fraction(tree, slots * _PURCHASES + number, _SALT_HALL) < cat.DEVICES_IN_HALL
-    in_hall &= np.isin(model, _MODELS)
-    slots, number, model, seconds = (x[in_hall] for x in (slots, number, model, seconds))
-    nth = np.searchsorted(_MODELS, model)
-    state.devices_bought[slots, nth] += 1
-    branch = today.world.people.branch[slots]
-    after = before + np.bincount(branch * len(_MODELS) + nth, minlength=len(before))
-    today.outbox.add(
-        "channel_stock_events",
-        len(slots),
-        {
-            "event_id": today.event_ids("SD", slots),
-            "channel_id": coded(tree.outlets[branch, OWN_HALL], tree.channel_ids),
-            "item_kind": _DEVICE,
-            "imei": imei(model, slots, number),
-            "tac": coded(model, _TACS),
-            "event": "SOLD",
-            "at": seconds - _SALE_SECONDS,
-        },
-    )
-    a_model = cat.DEVICES_A_DAY * cat.DEVICES_IN_HALL / len(_MODELS) * tree.subscribers_a_branch
-    lots = _Lots.for_sales(np.full(len(before), a_model))
-    _deliver_lots(today, lots, before, after, _DEVICE)
+    world, tree = today.world, today.world.organisation
+    number = today.state.device_number[slots].astype(np.int64)
+    purchase = slots * _PURCHASES + number
+    sold = _fraction(tree, purchase, _SALT_HALL) < cat.DEVICES_IN_HALL
+    slots, number, purchase, seconds = (x[sold] for x in (slots, number, purchase, seconds))
+    u = _fraction(tree, purchase, _SALT_SHELF)
+    age = np.minimum((u * _MOST_SHELF_DAYS).astype(np.int64), today.day - world.opened_day)
+    keys = world.people.keys[slots]
+    columns = {
+        "channel_id": coded(tree.outlets[world.people.branch[slots], OWN_HALL], tree.channel_ids),
+        "item_kind": "DEVICE",
+        "imei": imei(today.state.device[slots].astype(np.int64), keys, number),
+        "tac": tacs.filter(pa.array(sold)),
+    }
+    received = today.midnight - age * SECONDS_A_DAY + _RECEIVED_AT
+    for prefix, event, at in (
+        ("DR", "RECEIVED", received),
+        ("DS", "SOLD", seconds - _SALE_SECONDS),
+    ):
+        ids = today.event_ids(prefix, slots)
+        row = {"event_id": ids, "event": event, "at": at}
+        today.outbox.add("channel_stock_events", len(slots), {**columns, **row})
 
 
 @dataclass(frozen=True)
@@ -141,7 +133,7 @@ def _deliver_sims(today: Today) -> None:
         for age in range(_MOST_EARLY_DAYS + 1)
     ]
     lots = _Lots.for_sales(tree.sales_shares * cat.PLANNED_JOINERS_A_DAY * tree.subscribers)
-    _deliver_lots(today, lots, sold[1], sold[0], _SIM)
+    _deliver_lots(today, lots, sold[1], sold[0])
 
     slots = today.joined_slots if today.day > opened else np.zeros(0, dtype=np.int64)
     if not len(slots):
@@ -164,7 +156,7 @@ def _deliver_sims(today: Today) -> None:
         _deliver_sim_events(today, letter, event, channel, item, at, agent)
 
 
-def _deliver_lots(today: Today, lots: _Lots, before: Ints, after: Ints, item_kind: str) -> None:
+def _deliver_lots(today: Today, lots: _Lots, before: Ints, after: Ints) -> None:
     """Items received this morning, and faulty ones of earlier lots that go back."""
     there = lots.received(after)
     had = lots.received(before) if today.day > today.world.opened_day else np.zeros_like(there)
@@ -172,13 +164,12 @@ def _deliver_lots(today: Today, lots: _Lots, before: Ints, after: Ints, item_kin
     back, faulty = _numbers(np.maximum(had - lots.lot, 0), there - lots.lot)
     is_faulty = lots.is_faulty(back, faulty)
     back, faulty = back[is_faulty], faulty[is_faulty]
-    deliver = _deliver_sim_events if item_kind == _SIM else _deliver_device_events
     for letter, event, second, which, numbers in (
         ("R", "RECEIVED", _RECEIVED_AT, stock, item),
         ("T", "RETURNED", _RETURNED_AT, back, faulty),
     ):
         at = np.full(len(which), today.midnight + second)
-        deliver(today, letter, event, which, numbers, at)
+        _deliver_sim_events(today, letter, event, which, numbers, at)
 
 
 def _deliver_sim_events(
@@ -200,30 +191,8 @@ def _deliver_sim_events(
             ),
             "channel_id": coded(channel, tree.channel_ids),
             "agent_id": None if agent is None else coded(agent, tree.agent_ids, agent < 0),
-            "item_kind": _SIM,
+            "item_kind": "SIM",
             "iccid": _iccid(tree, channel, item),
-            "event": event,
-            "at": at,
-        },
-    )
-
-
-def _deliver_device_events(
-    today: Today, letter: str, event: str, stock: Ints, item: Ints, at: Ints
-) -> None:
-    """Handsets are booked in and out by their model; the sale names the very one."""
-    tree = today.world.organisation
-    branch, model = np.divmod(stock, len(_MODELS))
-    hall = coded(tree.outlets[branch, OWN_HALL], tree.channel_ids)
-    tac = coded(_MODELS[model], _TACS)
-    today.outbox.add(
-        "channel_stock_events",
-        len(stock),
-        {
-            "event_id": joined(f"D{letter}", hall, tac, padded(item, _ITEM_WIDTH)),
-            "channel_id": hall,
-            "item_kind": _DEVICE,
-            "tac": tac,
             "event": event,
             "at": at,
         },
@@ -238,17 +207,6 @@ def _iccid(tree: Organisation, channel: Ints, item: Ints) -> pa.Array:
     doubled = places * np.where(np.arange(18) % 2 == 0, 2, 1)
     check = (-(doubled // 10 + doubled % 10).sum(axis=1)) % 10
     return joined(padded(digits, 18), padded(check, 1))
-
-
-def _devices_sold(today: Today) -> Ints:
-    """Devices sold by the own halls so far, by branch and model in one row."""
-    bought = today.state.devices_bought.ravel()
-    tree, models = today.world.organisation, len(_MODELS)
-    some = np.flatnonzero(bought != 0)
-    slots, model = np.divmod(some, models)
-    stock = today.world.people.branch[slots] * models + model
-    sold = np.bincount(stock, weights=bought[some], minlength=tree.branches * models)
-    return sold.astype(np.int64)
 
 
 def _earn_activations(today: Today) -> None:

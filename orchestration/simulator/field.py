@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import crm, holdings, life, market, money, usage
+from orchestration.simulator import crm, devices, holdings, life, market, money
 from orchestration.simulator.feeds import SCHEMAS, coded, joined, table
 from orchestration.simulator.organisation import ROLES
 from orchestration.simulator.people import People
@@ -405,7 +405,7 @@ def _carry_out(today: Today, slots: Ints, families: Ints, u: Mapping[str, Floats
     holdings.order(today, pack, PACK, np.full(len(pack), cat.FIRST_PACK))
     models = market.take_handsets(today, slots, families)
     handset = slots[models >= 0]
-    usage.give_device(today, handset, models[models >= 0], today.at(u["at"], 20.0, 21.0)[handset])
+    devices.give(today, handset, models[models >= 0], today.at(u["at"], 20.0, 21.0)[handset])
 
 
 def _report_strays(

@@ -15,6 +15,7 @@ import numpy as np
 
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator.feeds import coded
+from orchestration.simulator.identity import tac
 from orchestration.simulator.organisation import Organisation
 from orchestration.simulator.today import Flags, Ints, Today, day_number
 
@@ -86,7 +87,15 @@ def deliver_stock(today: Today) -> None:
             "pool_id": coded(pool, [p.pool_id for p in cat.POOLS]),
             "org_id": coded(branch, tree.branch_ids),
             "item": coded(pool, [p.item for p in cat.POOLS]),
-            "tac": coded(pool, [cat.DEVICES[p.device].tac for p in cat.POOLS]),
+            "tac": coded(
+                pool,
+                [
+                    str(code)
+                    for code in tac(
+                        cat.POOL_DEVICE, np.full(_POOLS, tree.region), np.ones(_POOLS, int)
+                    )
+                ],
+            ),
             "is_labelled": np.array([p.is_labelled for p in cat.POOLS])[pool],
             "reserved": reserved.ravel(),
             "received": received.ravel(),

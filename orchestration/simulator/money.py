@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import usage
+from orchestration.simulator import circles
 from orchestration.simulator.feeds import NO_VALUE, coded, joined
 from orchestration.simulator.randomness import Floats, Stream
 from orchestration.simulator.state import (
@@ -268,7 +268,7 @@ def bill(today: Today) -> None:
             "due_on": np.where(prepaid, NO_VALUE, due),
         },
     )
-    usage.deliver_circle(
+    circles.deliver(
         today,
         f"{month:%Y-%m}",
         np.where(state.is_closed, state.closed_voice_out, 0),

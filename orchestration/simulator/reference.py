@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator.feeds import KEYS, NO_VALUE, table
-from orchestration.simulator.identity import names
+from orchestration.simulator.identity import BATCHES, names, tac
 from orchestration.simulator.organisation import (
     CALL_CENTER,
     OUTSOURCED_HALL,
@@ -54,7 +54,7 @@ def reference_tables(trees: Sequence[Organisation], opened_day: int) -> dict[str
         "org_agents": _agents(trees, opened_day),
         "billing_plans": _plans(),
         "billing_products": _products(),
-        "device_models": _device_models(),
+        "device_models": _device_models(trees),
         "market_offers": _offers(),
         "market_competitor_offers": _competitor_offers(trees, opened_day),
     }
@@ -174,10 +174,17 @@ def _products() -> dict[str, Any]:
     }
 
 
-def _device_models() -> dict[str, Any]:
-    devices = cat.DEVICES
+def _device_models(trees: Sequence[Organisation]) -> dict[str, Any]:
+    """Each model under the codes of all its batches in all regions."""
+    codes = [
+        (str(code), device)
+        for tree in trees
+        for batch in range(1, BATCHES + 1)
+        for code, device in zip(_tacs(tree.region, batch), cat.DEVICES, strict=True)
+    ]
+    devices = [device for _, device in codes]
     return {
-        "tac": [device.tac for device in devices],
+        "tac": [code for code, _ in codes],
         "brand": [device.brand for device in devices],
         "model": [device.model for device in devices],
         "device_class": [device.device_class for device in devices],
@@ -186,6 +193,11 @@ def _device_models() -> dict[str, Any]:
         "price_band": [device.price_band for device in devices],
         "released_on": [date.fromisoformat(device.released_on) for device in devices],
     }
+
+
+def _tacs(region: int, batch: int) -> Ints:
+    models = np.arange(len(cat.DEVICES))
+    return tac(models, np.full(len(models), region), np.full(len(models), batch))
 
 
 def _offers() -> dict[str, Any]:

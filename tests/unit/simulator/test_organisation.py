@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 from orchestration.simulator import catalogue as cat
+from orchestration.simulator.identity import BATCHES
 from orchestration.simulator.organisation import (
     AGENT,
     AGENT_TYPES,
@@ -232,6 +233,7 @@ def test_offers_name_their_bond_roles_causes_and_goods(tables: dict[str, pa.Tabl
     assert in_stock == {family for family, row in offers.items() if row["tac"]}
     models = set(tables["device_models"]["tac"].to_pylist())
     assert {offers[family]["tac"] for family in in_stock} <= models
+    assert len(tables["device_models"]) == len(models) == 3 * BATCHES * len(cat.DEVICES)
     products = set(tables["billing_products"]["product_id"].to_pylist())
     sold = {row["product_id"] for row in offers.values() if row["product_id"]}
     assert sold
