@@ -179,10 +179,8 @@ def chances_to_leave(today: Today, slots: Ints, hazard: Floats) -> npt.NDArray[n
     edges = np.quantile(people.haste[slots], np.linspace(0, 1, _PACES + 1)[1:-1])
     group = np.searchsorted(edges, people.haste[slots])
     pace = np.array(
-        [
-            np.exp(people.haste[slots][group == g].mean()) if (group == g).any() else 1.0
-            for g in range(_PACES)
-        ]
+        [np.exp(people.haste[slots][group == g].mean()) if (group == g).any() else 1.0
+         for g in range(_PACES)]
     )
     # For each pace and age of the thought: chance to have left k days later.
     oldest = 2 * DAYS_TO_FULL_PACE
@@ -201,9 +199,7 @@ def chances_to_leave(today: Today, slots: Ints, hazard: Floats) -> npt.NDArray[n
         thinks = thinking[age, group, days - 1]
         slower = 1 - (1 - thinks) ** remedy
         leaves = (state.exit_day[slots] <= today.day + days).astype(np.float64)
-        chances[:, column] = np.select(
-            [stage == CONTENT, stage == THINKING], [content, slower], leaves
-        )
+        chances[:, column] = np.select([stage == CONTENT, stage == THINKING], [content, slower], leaves)
     return chances
 
 

@@ -17,7 +17,7 @@ from orchestration.simulator import catalogue as cat
 from orchestration.simulator.identity import SLOTS_A_REGION
 from orchestration.simulator.organisation import Organisation
 from orchestration.simulator.randomness import Draws, Floats, Stream
-from orchestration.simulator.ties import NOBODY, Ties, ties
+from orchestration.simulator.ties import NEVER, NOBODY, Ties, ties
 from orchestration.simulator.twins import Twins, twins
 
 Ints = npt.NDArray[np.int64]

@@ -125,18 +125,7 @@ def ties(
         Stream.TIES,
         0,
         n,
-        (
-            "second",
-            "reentry",
-            "who",
-            "gap",
-            "gap_kind",
-            "evidence",
-            "home",
-            "aloud",
-            "look",
-            "life",
-        ),
+        ("second", "reentry", "who", "gap", "gap_kind", "evidence", "home", "aloud", "look", "life"),
     )
     customer, is_firm, firm_day = _owners(draws, u["second"], n, base, opened_day)
     is_joiner = slots >= base

@@ -18,6 +18,7 @@ from orchestration.simulator.state import PLAN, THINKING
 from orchestration.simulator.today import Ints, Today
 
 
+
 def _whole(values: npt.NDArray) -> Ints:
     return values.astype(np.float64).astype(np.int64)
 
