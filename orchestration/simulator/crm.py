@@ -16,7 +16,6 @@ from orchestration.simulator.feeds import NO_VALUE, SECONDS_A_DAY, coded, joined
 from orchestration.simulator.organisation import ROLES
 from orchestration.simulator.people import LINE_CLASSES, People
 from orchestration.simulator.randomness import Stream
-from orchestration.simulator.ties import NOBODY
 from orchestration.simulator.today import Flags, Ints, Today, World
 
 # Consents asked for at activation: class, channel, share (in 64ths) that agrees.
@@ -137,10 +136,7 @@ def deliver_subscribers(today: Today, slots: Ints) -> None:
     activated = people.activated_day[slots] * SECONDS_A_DAY + people.activated_second[slots]
     status = state.status[slots].astype(np.int64)
     pick, keys = identity.pick, people.keys[slots]
-    halls = [tree.hall(b) for b in range(tree.branches)]
-    agents = [agent.agent_id for agent in tree.agents]
-    seller = people.sold_by_agent[slots]
-    channels = [tree.agent_channel(b) for b in range(tree.branches)]
+    channels, agents = (won[slots] for won in today.world.acquired)
     bars = np.where(status == cat.ONE_WAY, 1, np.where(status == cat.TWO_WAY, 2, 0))
     is_barred_abroad = pick(keys, 27, 64) < _ROAMING_BAR_IN_64
     ported = pick(keys, 28, 64)
@@ -167,8 +163,8 @@ def deliver_subscribers(today: Today, slots: Ints) -> None:
             "ported_in_from": coded(
                 ported % len(cat.COMPETITORS), cat.COMPETITORS, ported >= _PORTED_IN_64
             ),
-            "acquisition_channel_id": coded(people.sold_by_channel[slots], halls + channels),
-            "agent_id": coded(np.maximum(seller, 0), agents, seller == NOBODY),
+            "acquisition_channel_id": coded(channels, tree.channel_ids),
+            "agent_id": coded(agents, tree.agent_ids, agents < 0),
             "org_id": coded(branch, tree.branch_ids),
             "section_id": joined(
                 coded(branch, tree.branch_ids), "S", padded(1 + pick(keys, 29, _SECTIONS), 2)

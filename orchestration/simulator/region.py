@@ -20,11 +20,13 @@ import pyarrow as pa
 
 from orchestration.simulator import (
     care,
+    channels,
     crm,
     devices,
     field,
     holdings,
     life,
+    market,
     money,
     network,
     outlook,
@@ -158,7 +160,10 @@ def live_day(today: Today, published: Path | None, mail: field.LateMail) -> None
     crm.live(today)
     if today.date.day == money.BILL_DAY and money.has_closed_month(today):
         money.bill(today)
+        market.deliver_size(today)
     money.deliver_balances(today)
+    channels.live(today)
+    market.deliver_stock(today)
 
 
 def _welcome(today: Today) -> None:

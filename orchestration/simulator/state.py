@@ -105,6 +105,8 @@ class State:
     address_version: npt.NDArray[np.int8]  # how often the customer has moved
     vip_change: npt.NDArray[np.int8]  # against the level at the start
     points_spent: Ints
+    handset_day: Ints  # when the line was last given a handset of a pool
+    handset_pool: npt.NDArray[np.int8]  # index into catalogue.POOLS
 
     @property
     def slots(self) -> int:
@@ -211,6 +213,8 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         address_version=filled(0, np.int8),
         vip_change=filled(0, np.int8),
         points_spent=filled(0, np.int64),
+        handset_day=filled(LONG_AGO, np.int64),
+        handset_pool=filled(0, np.int8),
     )
 
 

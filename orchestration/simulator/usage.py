@@ -22,6 +22,7 @@ from orchestration.simulator.today import Ints, Today
 TALK_MOOD_MEMORY = 0.97
 TALK_MOOD_STEP = (0.06, 0.2)
 
+
 def _whole(values: npt.NDArray) -> Ints:
     return values.astype(np.float64).astype(np.int64)
 
