@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator import life
+from orchestration.simulator.branches import poor_service_truth
 from orchestration.simulator.circles import twin_number
 from orchestration.simulator.feeds import coded
 from orchestration.simulator.field import current_cause, is_won_back, potential_factor
@@ -60,6 +61,7 @@ def write_story(today: Today, truth: Path, part: str) -> None:
         "dual_handsets": _dual_handsets(today),
         "firms": _firms(today),
         "washing_agents": _washing_agents(today),
+        "branches": poor_service_truth(today.world.organisation, today.world.draws),
         "remedies": _remedies(),
     }
     for name, columns in tables.items():

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import devices
+from orchestration.simulator import devices, network
 from orchestration.simulator.randomness import Floats, Stream
 from orchestration.simulator.state import PLAN, THINKING
-from orchestration.simulator.today import Ints, Today
+from orchestration.simulator.today import Flags, Ints, Today
 
 # Calls and messages go up and down with what people have to talk about, which data use does not
 # show: how much of that is left the next day, and its daily step, postpaid and prepaid.
+_OUTAGE_HARM = 2.0  # log factor of dropped calls, failed sessions and poor minutes
 TALK_MOOD_MEMORY = 0.97
 TALK_MOOD_STEP = (0.06, 0.2)
 
@@ -66,7 +67,7 @@ def use(today: Today) -> None:
         level = level + people.weekend[who]
     factor = np.exp(level)
     factor *= np.where(state.absent_until[who] >= day, state.absent_level[who], 1.0)
-    may_call = state.status[who] == cat.ACTIVE
+    may_call: Flags = state.status[who] == cat.ACTIVE
 
     talk_factor = factor * np.exp(state.talk_mood[who])
     calls_mean = people.calls_a_day[who] * talk_factor
@@ -95,7 +96,8 @@ def use(today: Today) -> None:
     drift = np.where(state.stage[who] >= THINKING, 0.06, 0.0)
     offnet_share = np.clip(people.offnet_share[who] + 0.3 * (us["offnet"] - 0.5) + drift, 0, 1)
     offnet = _whole(voice * offnet_share)
-    poor = np.exp(0.8 * people.poor_coverage[who])
+    outage = network.outage_level(today)[people.branch[who]]
+    poor = np.exp(0.8 * people.poor_coverage[who] + _OUTAGE_HARM * outage)
     failed_calls = _whole(calls_out * 0.02 * poor + us["failed"] * (calls_out > 0) * 0.999)
     dropped = _whole(calls_out * 0.012 * poor + us["dropped"] * (calls_out > 0) * 0.999)
     sessions = np.where(data_kb > 0, 1 + _whole(data_kb / 9_000 * (0.6 + 0.8 * us["sessions"])), 0)

@@ -121,7 +121,7 @@ def test_facts_of_a_complaint_do_not_change(db: Connection) -> None:
     channels, staff = one(
         db, "select count(distinct channel_id), count(distinct staff_id) from care_complaints"
     )
-    assert channels == 24  # a hall and an agent's shop in each of the 12 branches
+    assert channels == 13  # the halls of the 12 branches and the call centre
     assert staff >= 40
     none(
         db,
