@@ -376,9 +376,14 @@ class Book:
 
     def is_unproven(self, feed: str, width: int) -> bool:
         """Whether absence in the window proves nothing: no such feed, or a day of it missing."""
-        if not self.delivered.has(feed):
-            return True
-        return self.p.missing_day_is_unknown and bool(self.delivered.missing(feed, width))
+        if (feed, width) not in self._unproven:
+            missing = self.p.missing_day_is_unknown and self.delivered.missing(feed, width)
+            self._unproven[feed, width] = not self.delivered.has(feed) or bool(missing)
+        return self._unproven[feed, width]
+
+    @cached_property
+    def _unproven(self) -> dict[tuple[str, int], bool]:
+        return {}
 
     @cached_property
     def exits(self) -> dict[str, Row]:
