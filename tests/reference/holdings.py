@@ -49,7 +49,7 @@ def holdings_of(book: Book, line: Line, kinds: Iterable[str] | None = None) -> l
     rows = [
         row
         for row in book.of("billing_subscriptions", line)
-        if started_on(row) is not None and (kinds is None or row.get("product_kind") in kinds)
+        if started_on(row) is not None and (kinds is None or row.get("product_kind") in set(kinds))
     ]
     return sorted(rows, key=lambda row: (row["started_at"], row["subscription_id"]))
 
