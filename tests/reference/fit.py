@@ -81,7 +81,8 @@ def version_on(book: Book, plan_id: str, day: date) -> Row | None:
     """The version valid on the day, else the oldest (older than our catalogue)."""
     rows = plan_versions(book).get(plan_id, [])
     older = [row for row in rows if row["valid_from"] <= day]
-    return (older[-1:] or rows[:1] or [None])[0]
+    chosen = older[-1:] or rows[:1]
+    return chosen[0] if chosen else None
 
 
 def plan_on(book: Book, line: Line, day: date) -> str | None:
