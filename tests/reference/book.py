@@ -25,7 +25,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.reference.dates import is_within, prior90, window
+from tests.reference.dates import is_within, window
 from tests.reference.delivered import Delivered, Row, good_rows
 from tests.reference.parameters import DEFAULTS, Parameters
 
@@ -311,13 +311,39 @@ class Book:
     ) -> tuple[Fraction, Fraction] | None:
         """30·Σ/|C| and 30·Σ/|B|; None when |C| < 24 or |B| < 60."""
         at = day or self.day
-        recent = self.measures(line, window(at, 30), measure)
-        if len(recent) < self.p.min_recent_days:
+        days, total = self._span(line, measure, at, 30)
+        if days < self.p.min_recent_days:
             return None
-        base = self.measures(line, prior90(at), measure)
-        if len(base) < self.p.min_base_days:
+        base_end = at - timedelta(days=30)  # prior90: D-119..D-30
+        base_days, base_total = self._span(line, measure, base_end, 90)
+        if base_days < self.p.min_base_days:
             return None
-        return Fraction(30 * sum(recent), len(recent)), Fraction(30 * sum(base), len(base))
+        return Fraction(30 * total, days), Fraction(30 * base_total, base_days)
+
+    def _span(self, line: Line, measure: Measure, last: date, width: int) -> tuple[int, int]:
+        """Known ACTIVE days and the measure's sum over `width` days up to `last`."""
+        upto = self._running(line, measure)
+        start = self.day - timedelta(days=USAGE_DAYS)  # the day before the first kept
+        end, before = (last - start).days, (last - start).days - width
+        assert before >= 0, "the usage of these days is not kept"
+        return upto[end][0] - upto[before][0], upto[end][1] - upto[before][1]
+
+    def _running(self, line: Line, measure: Measure) -> list[tuple[int, int]]:
+        """(days, sum) over the kept days up to each, beginning with nothing."""
+        name = line.subscriber_id, measure
+        if name not in self._runnings:
+            known = self.known_active(line)
+            upto = [(0, 0)]
+            for day in window(self.day, USAGE_DAYS):
+                days, total = upto[-1]
+                value = measure(known[day]) if day in known else None
+                upto.append((days, total) if value is None else (days + 1, total + value))
+            self._runnings[name] = upto
+        return self._runnings[name]
+
+    @cached_property
+    def _runnings(self) -> dict[tuple[str, Measure], list[tuple[int, int]]]:
+        return {}
 
     def usage_ratio(self, line: Line) -> tuple[Fraction, str] | None:
         """MOU30 / MOUb, else the same with data; with the resource that spoke."""
