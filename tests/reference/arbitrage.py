@@ -26,7 +26,7 @@ from datetime import timedelta
 from fractions import Fraction
 from statistics import median
 
-from tests.reference.book import GONE, Book, Line, calls
+from tests.reference.book import GONE, Book, Line, has_call
 from tests.reference.churn import Departure
 from tests.reference.dates import days, is_within
 from tests.reference.delivered import Row
@@ -225,4 +225,4 @@ def was_used_at_first(book: Book, line: Line) -> bool | None:
     ]
     if not known:
         return None
-    return any((calls(usage) or 0) > 0 or (usage.data_mb or 0) > 0 for usage in known)
+    return any(has_call(usage) or (usage.data_mb or 0) > 0 for usage in known)

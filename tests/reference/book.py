@@ -83,8 +83,11 @@ def data(usage: Usage) -> int | None:
     return usage.data_mb
 
 
-def calls(usage: Usage) -> int | None:
-    return plus(usage.calls_out, usage.calls_in)
+def has_call(usage: Usage) -> bool | None:
+    """Whether calls_out + calls_in ≥ 1; unknown when one is and the other shows none."""
+    if (usage.calls_out or 0) + (usage.calls_in or 0) >= 1:
+        return True
+    return None if None in (usage.calls_out, usage.calls_in) else False
 
 
 @dataclass

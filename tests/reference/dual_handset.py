@@ -8,7 +8,7 @@ Readings where the text leaves room:
   some day of the window (not necessarily at once: a handed-down phone is E1, which is why E1 alone
   never flags); E2, E3, E6 the release of that month's file lies in the window, so that a circle
   is remembered as long as any other evidence; E4 in force on a day of the window; E5 true on some
-  day of it.
+  day of it, unknown when it is at D and was true on no day.
 - Circles hold persons: numbers of up to six digits are short codes, neither members nor minutes.
 - E3: for every off-net number x, the set of msisdns of our subscribers in whose circle of that
   month x appears (the owner left out) is what we see of x's circle. It is compared with the
@@ -186,13 +186,9 @@ def has_forward(book: Book, line: Line) -> bool | None:
 
 def was_complementary(book: Book, line: Line) -> bool | None:
     """E5 on some day of the window."""
-    found: list[bool | None] = []
-    for day in window(book.day, book.p.dual_memory_days):
-        if line.activated_on is None or day > line.activated_on:
-            found.append(is_complementary(book, line, day))
-            if found[-1]:
-                return True
-    return None if None in found or not found else False
+    if any(is_complementary(book, line, day) for day in window(book.day, book.p.dual_memory_days)):
+        return True
+    return is_complementary(book, line, book.day)
 
 
 def is_complementary(book: Book, line: Line, day: date) -> bool | None:

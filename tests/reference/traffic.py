@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from tests.reference.book import Book, Line, calls, mou
+from tests.reference.book import Book, Line, has_call, mou
 from tests.reference.dates import ONE_DAY
 from tests.reference.finding import Finding, absent, fired, unknown
 
@@ -29,10 +29,10 @@ def zero_streak(book: Book, line: Line) -> tuple[list[date], int]:
     first = book.first_usage_day or book.day
     while day >= first and line.is_active_on(day) and len(streak) <= book.p.zero_call_days:
         usage = book.usage_on(line.subscriber_id, day)
-        count = calls(usage) if usage is not None else None
-        if count is None:
+        called = has_call(usage) if usage is not None else None
+        if called is None:
             waiting += 1
-        elif count >= 1:
+        elif called:
             break
         else:
             streak.insert(0, day)
@@ -46,7 +46,7 @@ def zero_call(book: Book, line: Line) -> Finding:
     if line.row.get("line_class") == "DATA_ONLY" or not line.is_active_on(book.day):
         return absent()
     today = book.usage_on(line.subscriber_id, book.day)
-    if today is None or calls(today) is None:
+    if today is None or has_call(today) is None:
         return unknown()
     streak, inside = zero_streak(book, line)
     if len(streak) != book.p.zero_call_days:
