@@ -146,15 +146,14 @@ def test_quantile() -> None:
     assert quantile(values[:1], Fraction(3, 4)) == 1
 
 
-@pytest.mark.parametrize(("mb", "fires"), [(400, True), (399, False)])
+@pytest.mark.parametrize(("mb", "fires"), [(300, True), (299, False)])
 def test_device_mismatch_from_the_upper_quartile_on(make: Make, mb: int, fires: bool) -> None:
     landing = make(FIRST, LAST)
     landing.add("device_models", FIRST, tac="T4", network_generation="4G", is_dual_sim="true")
     landing.add("device_models", FIRST, tac="T5", network_generation="5G", is_dual_sim="true")
     for number, amount in enumerate((mb, 100, 200, 300, 400), start=1):
         landing.line(f"{number}", prepaid=False)
-        tac = "T4"
-        landing.use(f"{number}", FIRST, LAST, data_mb=amount, tac=tac)
+        landing.use(f"{number}", FIRST, LAST, data_mb=amount, tac="T4")
     landing.line("6", prepaid=False)
     landing.use("6", FIRST, LAST, data_mb=9000, tac="T5")
     landing.line("7", prepaid=False)

@@ -57,7 +57,7 @@ def test_hotlines_are_those_delivered(reference: Reference) -> None:
     folder = reference.book.delivered.landing / "usage_competitor_contacts"
     called = duckdb.execute(
         f"select distinct subscriber_id from read_csv('{folder}/*.csv', all_varchar = true, "
-        "header = true) where kind like 'HOTLINE%' and at >= '2025-02-10'"
+        "header = true) where kind like 'HOTLINE%' and \"at\" >= '2025-02-10'"
     ).fetchall()
     fired = {name for name, code in reference.signals() if code == "HR8_COMPETITOR_HOTLINE"}
     assert fired == {name for (name,) in called} & set(reference.book.base)
