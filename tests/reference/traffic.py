@@ -8,6 +8,7 @@ Readings where the text leaves room (O01):
 - Unknown days count as *inside* when they lie after the first zero day of the streak.
 - On an unknown day, or on a day that is not the fifth, nothing fires; with more than 2 unknown
   days inside, the day is unknown.
+O05: a base below 30 minutes makes the leg false; too few known days make it unknown.
 """
 
 from __future__ import annotations
