@@ -103,6 +103,7 @@ _TIES_AHEAD_DAYS = 60
 LINE_CLASSES = ("VOICE", "DATA_ONLY", "IOT")
 VOICE, DATA_ONLY, IOT = range(3)
 _DATA_ONLY_SHARE, _IOT_SHARE = 0.012, 0.015
+_HEADROOM, _MISJUDGEMENT = 1.15, 0.45  # in choosing a plan
 _POORLY_SERVED = 0.9  # more dissatisfied than elsewhere
 _IOT_KB_A_DAY = 1_500
 _IOT_HAZARD = 0.15
@@ -333,7 +334,7 @@ def _plans(
         return np.where(other_mode, np.inf, costs).argmin(axis=1).astype(np.int64)
 
     true_costs = cost(1.0)
-    chosen = cheapest(cost(np.exp(0.6 * fit)))
+    chosen = cheapest(cost(_HEADROOM * np.exp(_MISJUDGEMENT * fit)))
     return cheapest(true_costs), chosen, true_costs[np.arange(len(chosen)), chosen]
 
 

@@ -56,8 +56,8 @@ def use(today: Today) -> None:
     state.mood[:] = np.where(today.is_present, mood, state.mood)
     state.talk_mood[:] = np.where(today.is_present, talk_mood, state.talk_mood)
     # Who is leaving does not pick up a line that is suspended for money again.
-    dropped = (state.stage >= THINKING) & np.isin(state.reason, (cat.ARREARS, cat.EXPIRED))
-    who = np.flatnonzero(today.is_living & (state.status <= cat.ONE_WAY) & ~dropped)
+    put_aside = (state.stage >= THINKING) & np.isin(state.reason, (cat.ARREARS, cat.EXPIRED))
+    who = np.flatnonzero(today.is_living & (state.status <= cat.ONE_WAY) & ~put_aside)
     zs = {name: values[who] for name, values in z.items()}
     us = {name: values[who] for name, values in u.items()}
 
@@ -167,7 +167,7 @@ def _data(
     z: Mapping[str, Floats],
     u: Mapping[str, Floats],
     factor: Floats,
-    may: Ints,
+    may: Flags,
 ) -> tuple[Ints, Ints]:
     """Data of the day and the slow part of it, KB, by what the plan still allows."""
     state, people = today.state, today.world.people
@@ -184,7 +184,8 @@ def _data(
     kb = _whole(base * factor * np.exp(0.6 * z["data"] - 0.18) * restraint)
     kb = np.where(may & ~quiet, kb, 0)
     slow_share = np.clip(0.02 * np.exp(0.7 * people.poor_coverage[who]) * (0.5 + u["poor"]), 0, 1)
-    slow_share = np.where(is_over & cat.PLAN_THROTTLES[plan], 0.9, slow_share)
+    # A plan that throttles counts as slow what it has slowed down, and nothing else.
+    slow_share = np.where(cat.PLAN_THROTTLES[plan], np.where(is_over, 0.9, 0.0), slow_share)
     return kb, _whole(kb * slow_share)
 
 
