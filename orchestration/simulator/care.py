@@ -113,6 +113,7 @@ def _complain(today: Today, u: Mapping[str, Floats]) -> None:
     network = 0.00022 * np.exp(0.7 * people.poor_coverage - 0.2)
     service = 0.00022 * np.exp(0.7 * people.dissatisfaction - 0.2)
     order = np.where(state.holding[:, VAS] >= 0, 0.0003, 0.0)
+    order = np.where(state.unauthorised_day <= day, 0.1, order)  # found on the bill
     device = 0.00008 * np.exp(0.5 * people.device_age)
     chances = np.stack(
         [billing, network, service, order, device, np.full(people.slots, 0.00012)]

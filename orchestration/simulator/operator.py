@@ -15,7 +15,18 @@ from pathlib import Path
 
 import numpy as np
 
-from orchestration.simulator import care, crm, field, holdings, life, money, standing, usage
+from orchestration.simulator import (
+    adjustments,
+    care,
+    crm,
+    field,
+    holdings,
+    life,
+    money,
+    standing,
+    tariffs,
+    usage,
+)
 from orchestration.simulator import truth as truths
 from orchestration.simulator.feeds import (
     DAILY_FEEDS,
@@ -28,7 +39,7 @@ from orchestration.simulator.feeds import (
 from orchestration.simulator.organisation import organisation
 from orchestration.simulator.people import people, slots_through
 from orchestration.simulator.randomness import Draws
-from orchestration.simulator.reference import reference_tables
+from orchestration.simulator.reference import plan_table, reference_tables
 from orchestration.simulator.state import opening_state, restore, save
 from orchestration.simulator.today import Today, World, day_number
 
@@ -154,6 +165,7 @@ def _live(today: Today, published: Path | None, mail: field.LateMail) -> None:
     usage.use(today)
     money.charge(today)
     care.live(today, turns)
+    adjustments.settle(today)
     if today.date.day == money.BILL_DAY and money.has_closed_month(today):
         money.bill(today)
     money.deliver_balances(today)
@@ -183,7 +195,9 @@ def _deliver(today: Today, landing: Path, published: Path | None) -> Mapping[str
     else:
         remove(landing, FIELD_FEEDS, today.date)
     if today.day == today.world.opened_day:
-        tables |= reference_tables(today.world.organisation)
+        tables |= reference_tables(today.world.organisation, today.day)
+    elif tariffs.is_redelivered(today.world.opened_day, today.day):
+        tables["billing_plans"] = plan_table(today.world.opened_day, today.day)
     for feed, table in tables.items():
         write(landing, feed, today.date, table)
     return {feed: len(table) for feed, table in tables.items()}

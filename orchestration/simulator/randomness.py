@@ -40,6 +40,7 @@ class Stream(IntEnum):
     STANDING = 13
     DEVICES = 14
     OPENING = 15
+    HABITS = 16
 
 
 @dataclass(frozen=True)

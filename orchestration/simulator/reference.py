@@ -1,4 +1,4 @@
-"""The reference feeds, delivered on the opening day.
+"""The reference feeds, delivered on the opening day; plans again when they change.
 
 Here: organisation and catalogues as tables. Not here: their content.
 """
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from orchestration.simulator import catalogue as cat
+from orchestration.simulator import tariffs
 from orchestration.simulator.feeds import NO_VALUE, table
 from orchestration.simulator.identity import names
 from orchestration.simulator.organisation import ROLES, Organisation
@@ -19,12 +20,12 @@ from orchestration.simulator.today import day_number
 _ON_SALE_SINCE = day_number(date(2020, 1, 1))
 
 
-def reference_tables(tree: Organisation) -> dict[str, pa.Table]:
-    """Feed name -> its only file's rows."""
+def reference_tables(tree: Organisation, opened_day: int) -> dict[str, pa.Table]:
+    """Feed name -> the rows of the opening day's file."""
     branches = range(tree.branches)
-    staff, plans, products = tree.staff, cat.PLANS, cat.PRODUCTS
+    staff, products = tree.staff, cat.PRODUCTS
     agents = len(branches)
-    since = np.full(max(len(plans), len(products), len(cat.FAMILIES), agents), _ON_SALE_SINCE)
+    since = np.full(max(len(products), len(cat.FAMILIES), agents), _ON_SALE_SINCE)
     tables = {
         "org_units": {
             "org_id": [unit.org_id for unit in tree.units],
@@ -56,27 +57,7 @@ def reference_tables(tree: Organisation) -> dict[str, pa.Table]:
             "org_id": list(tree.branch_ids),
             "agent_type": "STREET",
         },
-        "billing_plans": {
-            "plan_id": [plan.plan_id for plan in plans],
-            "valid_from": since[: len(plans)],
-            "name_zh": [plan.name_zh for plan in plans],
-            "name_en": [plan.name_en for plan in plans],
-            "brand": [cat.BRANDS[plan.is_prepaid] for plan in plans],
-            "payment_mode": ["PREPAID" if plan.is_prepaid else "POSTPAID" for plan in plans],
-            "monthly_fee_cny": cat.PLAN_FEE_FEN,
-            "voice_minutes": cat.PLAN_VOICE_MINUTES * 100,
-            "data_mb": cat.PLAN_DATA_KB,
-            "sms_count": cat.PLAN_SMS,
-            "overage_voice_cny_per_min": cat.PLAN_VOICE_FEN * 10_000,
-            "overage_data_cny_per_mb": cat.PLAN_DATA_FEN * 10,  # fen a GB to millionths a MB
-            "overage_sms_cny": cat.PLAN_SMS_FEN * 10_000,
-            "overage_mode": [plan.overage_mode for plan in plans],
-            "access_technology": "MOBILE",
-            "network_generation": [plan.generation for plan in plans],
-            "early_exit_fee_cny": np.array([plan.exit_fee_fen for plan in plans]),
-            "org_id": "HQ",
-            "on_sale_from": since[: len(plans)],
-        },
+        "billing_plans": tariffs.plan_columns(opened_day, opened_day),
         "billing_products": {
             "product_id": [product.product_id for product in products],
             "on_sale_from": since[: len(products)],
@@ -115,7 +96,16 @@ def reference_tables(tree: Organisation) -> dict[str, pa.Table]:
     built = {
         feed: table(feed, len(columns[keys[feed]]), columns) for feed, columns in tables.items()
     }
-    return {feed: rows.sort_by(keys[feed]) for feed, rows in built.items()}
+    return {
+        feed: rows if feed == "billing_plans" else rows.sort_by(keys[feed])
+        for feed, rows in built.items()
+    }
+
+
+def plan_table(opened_day: int, day: int) -> pa.Table:
+    """The plans with all price versions, as redelivered whole on the day."""
+    columns = tariffs.plan_columns(opened_day, day)
+    return table("billing_plans", len(columns["plan_id"]), columns)
 
 
 def offer_id(family: int) -> str:

@@ -61,9 +61,11 @@ def use(today: Today) -> None:
         level = level + people.weekend[who]
     factor = np.exp(level)
     factor *= np.where(state.absent_until[who] >= day, state.absent_level[who], 1.0)
+    habits = today.world.habits
+    factor *= habits.use_factor(day, who)
     may_call = state.status[who] == cat.ACTIVE
 
-    calls_mean = people.calls_a_day[who] * factor
+    calls_mean = people.calls_a_day[who] * factor * habits.voice_factor(day, who)
     calls_out = _whole(calls_mean * np.exp(0.45 * zs["calls"] - 0.1) * may_call + us["calls"])
     calls_out = np.where(may_call & (calls_mean > 0), calls_out, 0)
     calls_in = _whole(
@@ -77,7 +79,8 @@ def use(today: Today) -> None:
     per_call = 100 * people.minutes_a_call[who] * np.exp(0.35 * zs["talk"] - 0.06)
     voice_out = np.maximum(_whole(calls_out * per_call), calls_out * 5)
     voice_in = np.maximum(_whole(calls_in * per_call * 0.9), calls_in * 5)
-    sms_out = np.where(may_call, _whole(0.12 * factor + us["sms"] * 0.95), 0)
+    texts = (0.12 * factor + us["sms"] * 0.95) * habits.sms_factor(day, who)
+    sms_out = np.where(may_call, _whole(texts), 0)
 
     data_kb, slow_kb = _data(today, who, zs, us, factor, may_call)
     voice = voice_out + voice_in
@@ -95,13 +98,17 @@ def use(today: Today) -> None:
     is_5g = cat.DEVICE_IS_5G[state.device[who]] & cat.PLAN_IS_5G[state.holding[who, PLAN]]
     on_5g = _whole(data_kb * np.where(is_5g, (0.35 + 0.4 * us["split"]) / (0.5 + 0.5 * poor), 0))
     on_5g = np.minimum(on_5g, data_kb)
-    apps = _apps(people.video_share[who], zs["app"], data_kb)
+    apps = _apps(people.video_share[who], zs["app"], habits.messaging_factor(day, who), data_kb)
     roaming = rare < 0.01
+    roaming_kb = np.where(roaming, _whole(data_kb * 0.7), 0)
+    roaming_voice = np.where(roaming, _whole(voice * 0.6), 0)
 
     state.month_voice_out[who] += voice_out
     state.month_voice_in[who] += voice_in
     state.month_data_kb[who] += data_kb
     state.month_sms[who] += sms_out
+    state.month_roaming_kb[who] += roaming_kb
+    state.month_roaming_voice[who] += roaming_voice
 
     is_used = (calls_out > 0) | (calls_in > 0) | (sms_out > 0) | (data_kb > 0)
     rows = {
@@ -116,7 +123,7 @@ def use(today: Today) -> None:
         "data_mb": data_kb,
         **apps,
         "data_mb_night": _whole(data_kb * 0.3 * us["night"]),
-        "data_mb_roaming": np.where(roaming, _whole(data_kb * 0.7), 0),
+        "data_mb_roaming": roaming_kb,
         "data_mb_tethering": np.where(rare > 0.95, _whole(data_kb * 0.2), 0),
         "data_mb_background": _whole(data_kb * (0.03 + 0.08 * us["split"])),
         "data_mb_4g": np.where(smart, data_kb - on_5g, 0),
@@ -125,7 +132,7 @@ def use(today: Today) -> None:
         "failed_data_sessions": failed_sessions,
         "slow_data_mb": np.minimum(data_kb, slow_kb),
         "poor_coverage_minutes": _whole(250 * poor * (0.3 + 1.4 * us["poor"])),
-        "roaming_minutes": np.where(roaming, _whole(voice * 0.6), 0),
+        "roaming_minutes": roaming_voice,
         "counterparties": np.minimum(calls_out + calls_in, 1 + (calls_out + calls_in) * 6 // 10),
         "dropped_calls": dropped,
         "failed_calls": failed_calls,
@@ -174,11 +181,12 @@ def _data(
     return kb, _whole(kb * slow_share)
 
 
-def _apps(video_share: Floats, z: Floats, data_kb: Ints) -> dict[str, Ints]:
+def _apps(video_share: Floats, z: Floats, more_messages: Floats, data_kb: Ints) -> dict[str, Ints]:
     """Split the data by kind of application; the parts add up to the whole."""
     video = video_share * np.exp(0.3 * z)
-    weights = {"video": video, "social": 0.22, "messaging": 0.12, "music": 0.06, "game": 0.05}
-    whole = video + 0.22 + 0.12 + 0.06 + 0.05 + 0.1
+    messaging = 0.12 * more_messages
+    weights = {"video": video, "social": 0.22, "messaging": messaging, "music": 0.06, "game": 0.05}
+    whole = video + 0.22 + messaging + 0.06 + 0.05 + 0.1
     parts = {
         f"data_mb_{name}": _whole(data_kb * (weight / whole)) for name, weight in weights.items()
     }
