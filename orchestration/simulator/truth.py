@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import life
+from orchestration.simulator import life, plants
 from orchestration.simulator.feeds import coded
 from orchestration.simulator.field import current_cause, is_won_back, potential_factor
 from orchestration.simulator.state import GONE, NEVER
@@ -72,6 +72,8 @@ def write_people(today: Today, truth: Path) -> None:
         },
         truth / "exits.parquet",
     )
+    for name, columns in plants.planted_billing(today).items():
+        _write(columns, truth / "planted" / f"{name}.parquet")
 
 
 def _write(columns: dict, path: Path) -> None:
