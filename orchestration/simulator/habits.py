@@ -31,8 +31,8 @@ _TRIALS = 0.04
 _UNORDERED_BAD_BRANCH, _UNORDERED = 0.08, 0.003
 _BRANCHES_PER_BAD_ONE = 6
 _NOTICE = 0.6
-_MALICE = 0.004  # of postpaid people
-_FORGETFUL = 0.08  # of prepaid people
+_MALICE, _MALICE_OF_JOINERS = 0.004, 0.010  # of postpaid people
+_FORGETFUL = 0.035  # of prepaid people
 _SUBSTITUTERS = 0.40  # of those whose bill depends on their calls
 TRIAL_PERIOD_DAYS = 365
 UNORDERED_PERIOD_DAYS = 540
@@ -158,7 +158,9 @@ def habits(draws: Draws, people: People, branch_ids: Sequence[str], opened_day: 
     )
     unordered_slots = np.flatnonzero(unordered)
     notice = 4 + (u["notice_days"] * 40).astype(np.int64)
-    malicious = ~people.is_prepaid & (u["malice"] < _MALICE)
+    malicious = ~people.is_prepaid & (
+        u["malice"] < np.where(is_joiner, _MALICE_OF_JOINERS, _MALICE)
+    )
     malice_first = start + 20 + (u["malice_first"] * np.where(is_joiner, 60, 360)).astype(np.int64)
     substitutes = may_substitute(people) & (u["substitute"] < _SUBSTITUTERS)
     one_switch = (u["promo"] >= _HUNTERS) & (u["promo"] < _HUNTERS + _ONE_SWITCH)
