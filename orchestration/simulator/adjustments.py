@@ -69,7 +69,7 @@ def _refund(today: Today, slots: Ints) -> None:
     """All that was charged for a product which nobody ordered; who did order gets nothing."""
     state = today.state
     slots = slots[(state.unordered_paid_fen[slots] > 0) & (state.unordered_day[slots] <= today.day)]
-    amounts = state.unordered_paid_fen[slots].copy()
+    amounts = state.unordered_paid_fen[slots].astype(np.int64)
     product = coded(
         state.unordered_product[slots].astype(np.int64),
         [product.product_id for product in cat.PRODUCTS],
@@ -97,7 +97,7 @@ def _waive(today: Today, slots: Ints, family: int | None, complaints: pa.Array |
     state = today.state
     waivable = state.waivable_fen[slots] > 0
     slots = slots[waivable]
-    amounts = state.waivable_fen[slots].copy()
+    amounts = state.waivable_fen[slots].astype(np.int64)
     state.waivable_fen[slots] = 0
     _grant(
         today,

@@ -109,8 +109,12 @@ class Habits:
         return self._toward(1 + _MESSAGING_RISE, day, slots)
 
     def _toward(self, end: float, day: int, slots: Ints) -> Floats:
-        share = np.clip((day - self.substitution_day[slots]) / _DAYS_OF_SUBSTITUTION, 0, 1)
-        return (1 + (end - 1) * share).astype(np.float32)
+        since = day - self.substitution_day[slots]
+        factor = np.ones(len(slots), dtype=np.float32)
+        under_way = np.flatnonzero(since > 0)
+        share = np.minimum(1, since[under_way] / _DAYS_OF_SUBSTITUTION)
+        factor[under_way] = 1 + (end - 1) * share
+        return factor
 
 
 def habits(draws: Draws, people: People, branch_ids: Sequence[str], opened_day: int) -> Habits:

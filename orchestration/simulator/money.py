@@ -195,7 +195,7 @@ def _reverse(today: Today, u: Mapping[str, Floats]) -> None:
     state = today.state
     slots = np.flatnonzero(state.reversal_day == today.day)
     slots = slots[today.is_in_network[slots]]
-    amounts = state.reversal_fen[slots]
+    amounts = state.reversal_fen[slots].astype(np.int64)
     state.balance_fen[slots] -= amounts
     _deliver_payments(
         today, "PR", slots, -amounts, today.at(u["at"])[slots], "REVERSAL", u["method"][slots], None

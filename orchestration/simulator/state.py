@@ -20,6 +20,7 @@ from orchestration.simulator.randomness import Draws, Floats, Stream, scramble
 from orchestration.simulator.tariffs import DISCONTINUED, SUCCESSOR
 
 Ints = npt.NDArray[np.int64]
+SmallInts = npt.NDArray[np.int32]  # days, or amounts of a month of one line
 Flags = npt.NDArray[np.bool_]
 NEVER = 1 << 30  # a day that does not come
 LONG_AGO = -(1 << 30)
@@ -73,25 +74,25 @@ class State:
     holding_number: npt.NDArray[np.int16]  # (slots, kinds)
     holding_origin: npt.NDArray[np.int8]  # (slots, kinds): ORDERED, UNORDERED, TRIAL
     holding_promo: npt.NDArray[np.int16]  # (slots, kinds): family of the offer, NO_PROMO
-    products_fen: Ints  # a month, of all products held but contracts
-    products_kb: Ints
+    products_fen: SmallInts  # a month, of all products held but contracts
+    products_kb: SmallInts
     contract_end: Ints
     next_plan: npt.NDArray[np.int16]
     next_promo: npt.NDArray[np.int16]
     promo_switches: npt.NDArray[np.int16]  # to another promotion, by the customer
-    promo_day: Ints  # of the last
-    vas_churn_day: Ints  # of the last value-added product or pack given up for good
+    promo_day: SmallInts  # of the last
+    vas_churn_day: SmallInts  # of the last value-added product or pack given up for good
     vas_churn_product: npt.NDArray[np.int16]
-    vas_return_day: Ints  # back to the same value-added product
+    vas_return_day: SmallInts  # back to the same value-added product
     vas_return_product: npt.NDArray[np.int16]
-    trial_day: Ints  # start of the last trial
-    unordered_day: Ints  # start of the last product that nobody ordered
+    trial_day: SmallInts  # start of the last trial
+    unordered_day: SmallInts  # start of the last product that nobody ordered
     unordered_product: npt.NDArray[np.int16]
-    unordered_paid_fen: Ints  # charged for it so far
-    unauthorised_day: Ints  # when its owner notices and may complain; NEVER
-    refund_day: Ints
-    refund_fen: Ints
-    migrated_day: Ints  # moved off the discontinued plan by the operator
+    unordered_paid_fen: SmallInts  # charged for it so far
+    unauthorised_day: SmallInts  # when its owner notices and may complain; NEVER
+    refund_day: SmallInts
+    refund_fen: SmallInts
+    migrated_day: SmallInts  # moved off the discontinued plan by the operator
     device: npt.NDArray[np.int16]
     device_number: npt.NDArray[np.int16]
     month_voice_out: Ints  # hundredths of a minute
@@ -101,7 +102,7 @@ class State:
     month_plan_fen: Ints
     month_vas_fen: Ints
     month_discount_fen: Ints
-    month_instalment_fen: Ints
+    month_instalment_fen: SmallInts
     month_roaming_voice: Ints  # hundredths of a minute
     month_roaming_kb: Ints
     month_charged_fen: Ints  # so far, all parts
@@ -116,20 +117,20 @@ class State:
     closed_plan_fen: Ints
     closed_vas_fen: Ints
     closed_discount_fen: Ints
-    closed_instalment_fen: Ints
-    closed_roaming_fen: Ints
-    closed_adjustment_fen: Ints  # credited on that month's bill, negative
+    closed_instalment_fen: SmallInts
+    closed_roaming_fen: SmallInts
+    closed_adjustment_fen: SmallInts  # credited on that month's bill, negative
     closed_pack_kb: Ints
     is_closed: npt.NDArray[np.bool_]  # was in the network in that month
     overage_fen: Ints  # of that month
-    waivable_fen: Ints  # of it, not yet waived
-    credit_fen: Ints  # postpaid: adjustments granted and not yet on a bill
+    waivable_fen: SmallInts  # of it, not yet waived
+    credit_fen: SmallInts  # postpaid: adjustments granted and not yet on a bill
     balance_fen: Ints  # prepaid
-    gift_fen: Ints  # prepaid, used before the balance
-    reversal_day: Ints  # prepaid: when a top-up of before is taken back
-    reversal_fen: Ints
-    revived_day: Ints  # prepaid: last return by oneself from a long two-way suspension
-    revived_spell_day: Ints  # the first day of that spell
+    gift_fen: SmallInts  # prepaid, used before the balance
+    reversal_day: SmallInts  # prepaid: when a top-up of before is taken back
+    reversal_fen: SmallInts
+    revived_day: SmallInts  # prepaid: last return by oneself from a long two-way suspension
+    revived_spell_day: SmallInts  # the first day of that spell
     valid_until: Ints  # prepaid
     negative_since: Ints  # prepaid
     owed_fen: Ints  # postpaid, billed and unpaid
@@ -219,19 +220,19 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         next_plan=holding[:, PLAN].copy(),
         next_promo=filled(NO_PROMO, np.int16),
         promo_switches=filled(0, np.int16),
-        promo_day=filled(NEVER, np.int64),
-        vas_churn_day=filled(NEVER, np.int64),
+        promo_day=filled(NEVER, np.int32),
+        vas_churn_day=filled(NEVER, np.int32),
         vas_churn_product=filled(NO_PRODUCT, np.int16),
-        vas_return_day=filled(NEVER, np.int64),
+        vas_return_day=filled(NEVER, np.int32),
         vas_return_product=filled(NO_PRODUCT, np.int16),
-        trial_day=filled(NEVER, np.int64),
-        unordered_day=filled(NEVER, np.int64),
+        trial_day=filled(NEVER, np.int32),
+        unordered_day=filled(NEVER, np.int32),
         unordered_product=filled(NO_PRODUCT, np.int16),
-        unordered_paid_fen=filled(0, np.int64),
-        unauthorised_day=filled(NEVER, np.int64),
-        refund_day=filled(NEVER, np.int64),
-        refund_fen=filled(0, np.int64),
-        migrated_day=filled(NEVER, np.int64),
+        unordered_paid_fen=filled(0, np.int32),
+        unauthorised_day=filled(NEVER, np.int32),
+        refund_day=filled(NEVER, np.int32),
+        refund_fen=filled(0, np.int32),
+        migrated_day=filled(NEVER, np.int32),
         device=people.first_device.astype(np.int16),
         device_number=filled(1, np.int16),
         month_voice_out=filled(0, np.int64),
@@ -241,7 +242,7 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         month_plan_fen=filled(0, np.int64),
         month_vas_fen=filled(0, np.int64),
         month_discount_fen=filled(0, np.int64),
-        month_instalment_fen=filled(0, np.int64),
+        month_instalment_fen=filled(0, np.int32),
         month_roaming_voice=filled(0, np.int64),
         month_roaming_kb=filled(0, np.int64),
         month_charged_fen=filled(0, np.int64),
@@ -255,25 +256,25 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         closed_plan_fen=filled(0, np.int64),
         closed_vas_fen=filled(0, np.int64),
         closed_discount_fen=filled(0, np.int64),
-        closed_instalment_fen=filled(0, np.int64),
-        closed_roaming_fen=filled(0, np.int64),
-        closed_adjustment_fen=filled(0, np.int64),
+        closed_instalment_fen=filled(0, np.int32),
+        closed_roaming_fen=filled(0, np.int32),
+        closed_adjustment_fen=filled(0, np.int32),
         closed_pack_kb=filled(0, np.int64),
         is_closed=filled(0, np.bool_),
         overage_fen=filled(0, np.int64),
-        waivable_fen=filled(0, np.int64),
-        credit_fen=filled(0, np.int64),
+        waivable_fen=filled(0, np.int32),
+        credit_fen=filled(0, np.int32),
         # Joiners start at nothing and top up on their first day.
         balance_fen=np.where(
             people.is_prepaid & (people.activated_day <= opened_day),
             500 + (u["balance"] * 60).astype(np.int64) * 100,
             0,
         ).astype(np.int64),
-        gift_fen=filled(0, np.int64),
-        reversal_day=filled(NEVER, np.int64),
-        reversal_fen=filled(0, np.int64),
-        revived_day=filled(NEVER, np.int64),
-        revived_spell_day=filled(NEVER, np.int64),
+        gift_fen=filled(0, np.int32),
+        reversal_day=filled(NEVER, np.int32),
+        reversal_fen=filled(0, np.int32),
+        revived_day=filled(NEVER, np.int32),
+        revived_spell_day=filled(NEVER, np.int32),
         valid_until=start + 25 + (u["validity"] * 90).astype(np.int64),
         negative_since=filled(NEVER, np.int64),
         owed_fen=filled(0, np.int64),
@@ -306,12 +307,12 @@ def _in_vnet(slots: int) -> Flags:
     return scramble(firm * 8 + 5) % np.uint64(100) < 4
 
 
-def _of_products(holding: npt.NDArray[np.int16], values: Ints) -> Ints:
+def _of_products(holding: npt.NDArray[np.int16], values: Ints) -> SmallInts:
     """Sum over the products held, contracts and plans aside."""
-    total = np.zeros(len(holding), dtype=np.int64)
+    total = np.zeros(len(holding), dtype=np.int32)
     for kind in (VAS, PACK, BUNDLE, FAMILY, VNET):
         held = holding[:, kind]
-        total += np.where(held != NO_PRODUCT, values[np.maximum(held, 0)], 0)
+        total += np.where(held != NO_PRODUCT, values[np.maximum(held, 0)], 0).astype(np.int32)
     return total
 
 

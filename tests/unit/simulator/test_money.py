@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from orchestration.simulator import simulate
@@ -255,6 +257,44 @@ def test_goodwill_follows_complaints_and_credits_follow_offers(db: Connection) -
         " and p.promo_id = a.offer_id) and not exists (select 1 from held h where"
         " h.subscriber_id = a.subscriber_id and h.started_at::date = a.dt"
         " and h.promo_id = a.offer_id)",
+    )
+
+
+def test_an_accepted_waiver_names_its_offer(tmp_path: Path) -> None:
+    day, last = date(2025, 2, 4), date(2025, 2, 7)
+    offered = [f"S{number:09d}" for number in range(1, 301)]
+    rows = {
+        "work_order_id": [f"wo_{number:03d}" for number in range(len(offered))],
+        "subscriber_id": offered,
+        "action": ["OVERAGE_WAIVER"] * len(offered),
+    }
+    folder = tmp_path / "published" / f"dt={day}"
+    folder.mkdir(parents=True)
+    pq.write_table(pa.table(rows), folder / "list.parquet")
+    told = Delivered(tmp_path / "landing", tmp_path / "truth", tmp_path / "published")
+    simulate(len(offered), FIRST, last, SEED, told.landing, told.truth, told.published)
+    db = duckdb.connect(config={"threads": 1})
+    accepted = (
+        f"(select * from {told.rows('field_contacts')} where outcome = 'ACCEPTED'"
+        " and work_order_id like 'wo_%')"
+    )
+    waived = (
+        f"(select * from {told.rows('billing_adjustments')} where kind = 'OVERAGE_WAIVER'"
+        " and offer_id is not null)"
+    )
+    some(db, f"select count(*) from {waived}")
+    none(
+        db,
+        f"select w.subscriber_id from {waived} w anti join {accepted} c using"
+        " (subscriber_id, offer_id)",
+    )
+    overage = "voice_overage_cny::decimal(18,2) + data_overage_cny::decimal(18,2)"
+    none(  # all of it, of everybody who accepted
+        db,
+        f"select i.subscriber_id from {told.rows('billing_invoices')} i join {accepted} a"
+        f" using (subscriber_id) left join {waived} w using (subscriber_id) where"
+        f" nullif({overage} + sms_overage_cny::decimal(18,2), 0) is distinct from"
+        " w.amount_cny::decimal(18,2)",
     )
 
 
