@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchestration.simulator import adjustments, crm, holdings, life, money, usage
+from orchestration.simulator import adjustments, crm, devices, holdings, life, money
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator.feeds import SCHEMAS, coded, joined, table
 from orchestration.simulator.organisation import ROLES
@@ -407,7 +407,7 @@ def _carry_out(today: Today, slots: Ints, families: Ints, u: Mapping[str, Floats
     holdings.order(today, pack, PACK, np.full(len(pack), cat.FIRST_PACK))
     handset = slots[of("GIFT_HANDSET", "TOPUP_FOR_HANDSET", "DEVICE_UPGRADE")]
     models = np.array(cat.NEWEST_DEVICES)[handset % 3]
-    usage.give_device(today, handset, models, today.at(u["at"], 20.0, 21.0)[handset])
+    devices.give(today, handset, models, today.at(u["at"], 20.0, 21.0)[handset])
 
 
 def _report_strays(

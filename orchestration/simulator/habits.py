@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator.people import People
+from orchestration.simulator.people import VOICE, People
 from orchestration.simulator.randomness import Draws, Floats, Stream
 from orchestration.simulator.state import NEVER
 
@@ -146,13 +146,15 @@ def habits(draws: Draws, people: People, branch_ids: Sequence[str], opened_day: 
         ),
     )
     start = np.maximum(people.activated_day, opened_day)
+    # Firms, machines and washed cards have no habits.
+    is_person = (people.line_class == VOICE) & ~people.ties.is_firm & ~people.ties.is_washed
     is_joiner = people.activated_day > opened_day
 
     def after(name: str, least: int, spread: int) -> Ints:
         return start + least + (u[name] * spread).astype(np.int64)
 
     def occasions(flags: Flags, first: Ints, period: Ints | int) -> Occasions:
-        slots = np.flatnonzero(flags)
+        slots = np.flatnonzero(flags & is_person)
         periods = np.broadcast_to(np.asarray(period, dtype=np.int64), (n,))
         return Occasions(slots, first[slots], periods[slots])
 
@@ -160,13 +162,15 @@ def habits(draws: Draws, people: People, branch_ids: Sequence[str], opened_day: 
     unordered = u["unordered"] < np.where(
         np.isin(people.branch, bad), _UNORDERED_BAD_BRANCH, _UNORDERED
     )
-    unordered_slots = np.flatnonzero(unordered)
+    unordered_slots = np.flatnonzero(unordered & is_person)
     notice = 4 + (u["notice_days"] * 40).astype(np.int64)
-    malicious = ~people.is_prepaid & (
-        u["malice"] < np.where(is_joiner, _MALICE_OF_JOINERS, _MALICE)
+    malicious = (
+        is_person
+        & ~people.is_prepaid
+        & (u["malice"] < np.where(is_joiner, _MALICE_OF_JOINERS, _MALICE))
     )
     malice_first = start + 20 + (u["malice_first"] * np.where(is_joiner, 60, 360)).astype(np.int64)
-    substitutes = may_substitute(people) & (u["substitute"] < _SUBSTITUTERS)
+    substitutes = is_person & may_substitute(people) & (u["substitute"] < _SUBSTITUTERS)
     one_switch = (u["promo"] >= _HUNTERS) & (u["promo"] < _HUNTERS + _ONE_SWITCH)
     renews = (u["promo"] >= _HUNTERS + _ONE_SWITCH) & (
         u["promo"] < _HUNTERS + _ONE_SWITCH + _RENEWERS
@@ -184,7 +188,7 @@ def habits(draws: Draws, people: People, branch_ids: Sequence[str], opened_day: 
         unordered_notice_days=np.where(u["notice"] < _NOTICE, notice, NEVER)[unordered_slots],
         unordered_is_pack=u["unordered_kind"][unordered_slots] < 0.25,
         malice_day=np.where(malicious, malice_first, NEVER).astype(np.int32),
-        is_forgetful=people.is_prepaid & (u["forget"] < _FORGETFUL),
+        is_forgetful=is_person & people.is_prepaid & (u["forget"] < _FORGETFUL),
         forget_day=after("forget_first", 1, 120).astype(np.int32),
         forget_period=(150 + u["forget_period"] * 90).astype(np.int32),
         comeback_days=(27 + u["comeback"] * 26).astype(np.int32),

@@ -34,7 +34,7 @@ from orchestration.simulator.state import (
     UNORDERED,
     VAS,
     VNET,
-    VNET_LINES,
+    vnet_slot,
 )
 from orchestration.simulator.today import Flags, Ints, Today
 
@@ -417,8 +417,8 @@ def _group_ids(today: Today, slots: Ints, kind: int) -> pa.Array | None:
     """The family of the customer's lines, or the firm."""
     numbers = today.world.numbers
     if kind == FAMILY:
-        owners = slots - today.world.people.is_second_line[slots]
+        owners = today.world.people.ties.customer_slot[slots]
         return joined("FM", numbers.take(pa.array(owners)))
     if kind == VNET:
-        return joined("VN", numbers.take(pa.array(slots // VNET_LINES * VNET_LINES)))
+        return joined("VN", numbers.take(pa.array(vnet_slot(today.world.people)[slots])))
     return None

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from orchestration.simulator import adjustments, tariffs, usage
+from orchestration.simulator import adjustments, circles, tariffs
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator.feeds import NO_VALUE, SECONDS_A_DAY, coded, joined
 from orchestration.simulator.identity import pick
@@ -233,7 +233,7 @@ def top_up(
 
 def _pay_bills(today: Today, u: Mapping[str, Floats]) -> None:
     state, people, day = today.state, today.world.people, today.day
-    owing = today.is_present & ~people.is_prepaid & (state.owed_fen > 0)
+    owing = today.is_present & ~people.is_prepaid & (state.owed_fen > 0) & ~state.refuses_to_pay
     on_time = owing & (state.pay_day == day)
     days_late = day - state.due_day
     late = owing & (state.pay_day == NEVER) & (days_late > 0) & today.is_living
@@ -382,7 +382,7 @@ def bill(today: Today) -> None:
             "due_on": np.where(prepaid, NO_VALUE, due),
         },
     )
-    usage.deliver_circle(
+    circles.deliver(
         today,
         f"{month:%Y-%m}",
         np.where(state.is_closed, state.closed_voice_out, 0),

@@ -7,17 +7,22 @@ numbers (`identity.py`). Traits are a pure function of the seed and the slot; fe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from orchestration.simulator import catalogue as cat
+from orchestration.simulator.identity import SLOTS_A_REGION
 from orchestration.simulator.organisation import Organisation
 from orchestration.simulator.randomness import Draws, Floats, Stream
+from orchestration.simulator.ties import NOBODY, Ties, ties
+from orchestration.simulator.twins import Twins, twins
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Traits = TypeVar("Traits")
 
 # Joiners a day per subscriber at the opening: keeps the base about level against its losses.
 JOINERS_A_DAY = 0.0026
@@ -36,7 +41,12 @@ class People:
     branch: Ints
     gender: Ints  # 0 female, 1 male
     birthday: Ints  # days since 1970
-    is_second_line: Flags  # belongs to the customer of the slot before
+    keys: Ints  # number of the slot within the whole operator, for what is drawn by hash
+    line_class: Ints  # index into LINE_CLASSES
+    sold_by_channel: Ints
+    sold_by_agent: Ints  # NOBODY: not by an agent
+    ties: Ties
+    twins: Twins
     price_sensitivity: Floats
     competitor_exposure: Floats
     dissatisfaction: Floats
@@ -71,6 +81,17 @@ class People:
         return self.hazards.argmax(axis=1).astype(np.int64)
 
 
+# A tie is known this long before the younger line's first day.
+_TIES_AHEAD_DAYS = 60
+LINE_CLASSES = ("VOICE", "DATA_ONLY", "IOT")
+VOICE, DATA_ONLY, IOT = range(3)
+_DATA_ONLY_SHARE, _IOT_SHARE = 0.012, 0.015
+_IOT_KB_A_DAY = 1_500
+_IOT_HAZARD = 0.15
+_LEAST_DECLINE = 0.7
+_WASHED_USE = 0.02  # of the person's use: just enough to look alive, or nothing at all
+
+
 def slots_through(subscribers: int, opened_day: int, day: int) -> int:
     """Slots activated by the end of the day: the opening base and a steady stream of joiners.
 
@@ -80,14 +101,25 @@ def slots_through(subscribers: int, opened_day: int, day: int) -> int:
 
 
 def people(
-    draws: Draws, organisation: Organisation, subscribers: int, opened_day: int, last_day: int
+    draws: Draws,
+    organisation: Organisation,
+    subscribers: int,
+    opened_day: int,
+    last_day: int,
+    outcome_days: int = 0,
 ) -> People:
-    """Everybody who joins by `last_day`."""
+    """Everybody who joins by `last_day`, for a story that ends `outcome_days` later.
+
+    Ties are known some time before the younger line's first day; therefore all slots are drawn
+    that far ahead, and cut at the end.
+    """
     n = slots_through(subscribers, opened_day, last_day)
+    drawn_day = last_day + outcome_days + _TIES_AHEAD_DAYS
+    ahead = slots_through(subscribers, opened_day, drawn_day)
     z = draws.normal(
         Stream.TRAITS,
         0,
-        n,
+        ahead,
         (
             "price",
             "competitor",
@@ -108,15 +140,16 @@ def people(
     u = draws.uniform(
         Stream.TRAITS,
         0,
-        n,
+        ahead,
         (
             "joined",
             "second",
             "prepaid",
             "branch",
+            "seller",
+            "class",
             "gender",
             "age",
-            "line",
             "reach",
             "dog",
             "incoming",
@@ -128,9 +161,33 @@ def people(
             "light",
         ),
     )
-    share = np.where(np.arange(n) < subscribers, PREPAID_SHARE, PREPAID_SHARE_OF_JOINERS)
+    share = np.where(np.arange(ahead) < subscribers, PREPAID_SHARE, PREPAID_SHARE_OF_JOINERS)
     prepaid = u["prepaid"] < share
     branch = (u["branch"] * organisation.branches).astype(np.int64)
+    channel, agent = organisation.seller_of(branch, u["seller"])
+    activated = _activated(u["joined"], subscribers, opened_day, drawn_day, ahead)
+    line_class = np.searchsorted([_IOT_SHARE, _IOT_SHARE + _DATA_ONLY_SHARE], u["class"], "right")
+    line_class = np.array([IOT, DATA_ONLY, VOICE])[line_class]
+    tied = ties(
+        draws,
+        organisation,
+        activated,
+        branch,
+        prepaid,
+        agent,
+        line_class == VOICE,
+        subscribers,
+        opened_day,
+    )
+    person = _person(tied.predecessor)
+    z = {name: values[person] for name, values in z.items()}
+    own = {name: u[name] for name in ("joined", "second", "prepaid", "branch", "seller", "class")}
+    u = {name: values[person] for name, values in u.items()} | own
+    line_class = line_class[person]
+    branch = np.where(tied.has_same_home, branch[person], branch)
+    firm = tied.customer_slot
+    branch = np.where(tied.is_firm, branch[firm], branch)
+    prepaid = np.where(tied.is_firm, False, prepaid)
     # Branches differ in how they serve and how well they are covered.
     branches = organisation.branches
     served = np.linspace(-0.5, 0.5, branches, dtype=np.float32)[
@@ -146,9 +203,17 @@ def people(
     data_kb = 330_000 * np.exp(activity + 0.7 * z["data"])
     device_age = 0.6 * z["device"] + np.where(prepaid, 0.3, -0.1)
     first_device = _first_device(u["device"], device_age, data_kb)
+    is_machine = line_class == IOT
+    first_device = np.where(is_machine, cat.METER, first_device)
+    data_kb = np.where(cat.DEVICE_IS_SMART[first_device], data_kb, data_kb * 0.01)
+    data_kb = np.where(is_machine, _IOT_KB_A_DAY, data_kb)
+    alive = np.where(tied.is_washed & (u["light"] < 0.6), _WASHED_USE, 1.0)
+    alive = np.where(tied.is_washed & (u["light"] >= 0.6), 0.0, alive)
+    calls_a_day = np.where(line_class == VOICE, calls_a_day, 0.0) * alive
+    data_kb = data_kb * alive
     best, chosen = _plans(prepaid, calls_a_day * minutes_a_call, data_kb, z["fit"])
-    people_traits = People(
-        activated_day=_activated(u["joined"], subscribers, opened_day, last_day, n),
+    everybody = People(
+        activated_day=activated,
         activated_second=(9 * 3600 + u["second"] * 11 * 3600).astype(np.int64),
         is_prepaid=prepaid,
         branch=branch,
@@ -156,7 +221,14 @@ def people(
         birthday=(opened_day - (18 + 52 * u["age"].astype(np.float64) ** 1.4) * 365.25).astype(
             np.int64
         ),
-        is_second_line=_second_lines(u["line"], subscribers),
+        keys=np.arange(ahead) + draws.region * SLOTS_A_REGION,
+        line_class=line_class,
+        sold_by_channel=channel,
+        sold_by_agent=agent,
+        ties=tied,
+        twins=twins(
+            draws, (line_class == VOICE) & ~tied.is_washed, _float(calls_a_day), opened_day
+        ),
         price_sensitivity=z["price"],
         competitor_exposure=z["competitor"],
         dissatisfaction=z["service"] + served[branch],
@@ -164,8 +236,8 @@ def people(
         device_age=_float(device_age),
         need_growth=z["need"],
         carelessness=z["careless"],
-        decline=_float(np.maximum(0.0, 1.1 + 0.5 * z["decline"])),
-        haste=_float(0.35 * z["haste"]),
+        decline=_float(np.maximum(_LEAST_DECLINE, 1.25 + 0.4 * z["decline"])),
+        haste=_float(0.2 * z["decline"] + 0.15 * z["haste"]),
         reachability=_float(0.35 + 0.6 * u["reach"]),
         is_sleeping_dog=u["dog"] < 0.07,
         weekend=_float(0.25 * z["weekend"]),
@@ -173,16 +245,34 @@ def people(
         minutes_a_call=_float(minutes_a_call),
         incoming=_float(0.6 + 0.8 * u["incoming"]),
         offnet_share=_float(0.25 + 0.5 * u["offnet"]),
-        data_kb_a_day=_float(np.where(cat.DEVICE_IS_SMART[first_device], data_kb, data_kb * 0.01)),
+        data_kb_a_day=_float(data_kb),
         video_share=_float(0.15 + 0.5 * u["video"]),
         first_device=first_device,
         first_plan=chosen,
         best_plan=best,
         is_autopay=u["autopay"] < np.where(prepaid, 0.1, 0.5),
         topup_fen=np.array([3000, 5000, 5000, 10000, 20000])[(u["topup"] * 5).astype(np.int64)],
-        hazards=np.zeros((0, 0), dtype=np.float32),
+        hazards=np.zeros((ahead, 0), dtype=np.float32),
     )
-    return _with_hazards(people_traits)
+    return _with_hazards(_first_slots(everybody, n))
+
+
+def _person(predecessor: Ints) -> Ints:
+    """The oldest line of the same person, whose traits all later ones share."""
+    person = np.where(predecessor == NOBODY, np.arange(len(predecessor)), predecessor)
+    while (person[person] != person).any():
+        person = person[person]
+    return person
+
+
+def _first_slots(traits: Traits, n: int) -> Traits:
+    """The same with the first `n` slots of every field."""
+    cut = {
+        f.name: _first_slots(value, n) if is_dataclass(value) else value[:n]
+        for f in fields(traits)  # type: ignore[arg-type]
+        for value in (getattr(traits, f.name),)
+    }
+    return replace(traits, **cut)  # type: ignore[type-var]
 
 
 def plan_cost_fen(minutes_a_month: Floats, kb_a_month: Floats) -> npt.NDArray[np.float32]:
@@ -231,15 +321,6 @@ def _activated(u: Floats, subscribers: int, opened_day: int, last_day: int, n: i
     return np.concatenate([opened_day - tenure, later])[:n].astype(np.int64)
 
 
-def _second_lines(u: Floats, subscribers: int) -> Flags:
-    """Second lines of the customer before; only in the opening base, never two in a row."""
-    second = u < 0.08
-    second[subscribers:] = False
-    second[:1] = False
-    second[1:] &= ~second[:-1]
-    return second
-
-
 def _with_hazards(traits: People) -> People:
     """Daily hazards of the thought of leaving by cause: shares, traits, misfit, payment mode."""
     hazards = np.empty((traits.slots, len(cat.CAUSES)), dtype=np.float32)
@@ -249,11 +330,14 @@ def _with_hazards(traits: People) -> People:
     misfit = traits.first_plan != traits.best_plan
     hazards[:, cat.CAUSE["PLAN_MISFIT"]] *= np.where(misfit, 1.8, 0.7)
     hazards *= np.where(traits.is_prepaid, THOUGHTS_A_DAY[1], THOUGHTS_A_DAY[0])[:, None]
-    return People(**{**vars(traits), "hazards": hazards})
+    hazards *= np.where(traits.line_class == IOT, _IOT_HAZARD, 1.0)[:, None].astype(np.float32)
+    # What a washed card and a firm do is decided elsewhere.
+    hazards[traits.ties.is_washed | traits.ties.is_firm] = 0
+    return replace(traits, hazards=hazards)
 
 
 # Thoughts of leaving a day, postpaid and prepaid, for somebody average.
-THOUGHTS_A_DAY = (0.00165, 0.0030)
+THOUGHTS_A_DAY = (0.0016, 0.00265)
 
 
 def _float(values: npt.NDArray[np.floating]) -> Floats:

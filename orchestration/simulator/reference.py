@@ -5,6 +5,7 @@ Here: organisation and catalogues as tables. Not here: their content.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
@@ -20,8 +21,9 @@ from orchestration.simulator.today import day_number
 _ON_SALE_SINCE = day_number(date(2020, 1, 1))
 
 
-def reference_tables(tree: Organisation, opened_day: int) -> dict[str, pa.Table]:
+def reference_tables(trees: Sequence[Organisation], opened_day: int) -> dict[str, pa.Table]:
     """Feed name -> the rows of the opening day's file."""
+    (tree, *_) = trees
     branches = range(tree.branches)
     staff, products = tree.staff, cat.PRODUCTS
     agents = len(branches)

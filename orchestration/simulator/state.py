@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator.feeds import SECONDS_A_DAY
-from orchestration.simulator.people import People
+from orchestration.simulator.people import VOICE, People
 from orchestration.simulator.randomness import Draws, Floats, Stream, scramble
 from orchestration.simulator.tariffs import DISCONTINUED, SUCCESSOR
 
@@ -26,9 +26,11 @@ NEVER = 1 << 30  # a day that does not come
 LONG_AGO = -(1 << 30)
 VNET_LINES = 8
 _LEGACY_TENURE_DAYS, _LEGACY_SHARE = 500, 0.5
+_FAMILY_TENTHS, _VNET_PERCENT = 4, 4
 
 # Stages of leaving.
 CONTENT, THINKING, DECIDED, GONE = range(4)
+NO_CAUSE = -1
 # Kinds of holdings, one of each at most.
 HOLDING_KINDS = (
     "PLAN",
@@ -60,6 +62,7 @@ class State:
     stage_day: Ints
     exit_day: Ints  # when the decision is carried out
     exit_kind: npt.NDArray[np.int8]  # index into catalogue.EXITS
+    refuses_to_pay: npt.NDArray[np.bool_]
     left_day: Ints  # when it was
     removed_day: Ints  # when the operator took the line out
     decline: npt.NDArray[np.float32]  # log drop of usage
@@ -95,6 +98,7 @@ class State:
     migrated_day: SmallInts  # moved off the discontinued plan by the operator
     device: npt.NDArray[np.int16]
     device_number: npt.NDArray[np.int16]
+    device_owner: Ints  # slot that the device was bought for
     month_voice_out: Ints  # hundredths of a minute
     month_voice_in: Ints
     month_data_kb: Ints
@@ -178,8 +182,10 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
     contract = np.where(u["instalment"] < 0.4, cat.INSTALMENT_CONTRACT, cat.DEVICE_CONTRACT)
     holding[:, CONTRACT] = np.where(has_contract, contract, NO_PRODUCT)
     holding[:, BUNDLE] = np.where(u["bundle"] < 0.04, cat.FIRST_BUNDLE, NO_PRODUCT)
-    holding[:, FAMILY] = np.where(_in_family_plan(people), cat.FAMILY_PRODUCT, NO_PRODUCT)
-    holding[:, VNET] = np.where(_in_vnet(n), cat.VNET_PRODUCT, NO_PRODUCT)
+    holding[:, FAMILY] = np.where(
+        _in_family_plan(people, opened_day), cat.FAMILY_PRODUCT, NO_PRODUCT
+    )
+    holding[:, VNET] = np.where(_in_vnet(people), cat.VNET_PRODUCT, NO_PRODUCT)
     contract_day = np.maximum(
         people.activated_day, start - ((1 - u["contract_left"]) * 700).astype(np.int64)
     )
@@ -196,10 +202,11 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         spell_day=filled(NEVER, np.int64),
         hold_until=filled(NEVER, np.int64),
         stage=filled(CONTENT, np.int8),
-        cause=filled(-1, np.int8),
+        cause=filled(NO_CAUSE, np.int8),
         stage_day=start.copy(),
         exit_day=filled(NEVER, np.int64),
         exit_kind=filled(0, np.int8),
+        refuses_to_pay=filled(0, np.bool_),
         left_day=filled(NEVER, np.int64),
         removed_day=filled(NEVER, np.int64),
         decline=filled(0, np.float32),
@@ -235,6 +242,7 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         migrated_day=filled(NEVER, np.int32),
         device=people.first_device.astype(np.int16),
         device_number=filled(1, np.int16),
+        device_owner=np.arange(n),
         month_voice_out=filled(0, np.int64),
         month_voice_in=filled(0, np.int64),
         month_data_kb=filled(0, np.int64),
@@ -293,18 +301,27 @@ def _first_plan(people: People, opened_day: int, u: Floats) -> Ints:
     return np.where(has_legacy, DISCONTINUED, people.first_plan)
 
 
-def _in_family_plan(people: People) -> Flags:
-    """Both lines of some customers with a second line."""
-    slots = np.arange(people.slots)
-    takes = people.is_second_line & (scramble((slots - 1) * 8 + 3) % np.uint64(10) < 4)
-    takes[:-1] |= takes[1:].copy()
+def _in_family_plan(people: People, opened_day: int) -> Flags:
+    """Both lines of some customers with a second line at the opening."""
+    owner = people.ties.customer_slot
+    second = (owner == np.arange(people.slots) - 1) & ~people.ties.is_firm
+    second &= people.activated_day <= opened_day
+    takes = second & (scramble(owner * 8 + 3) % np.uint64(10) < _FAMILY_TENTHS)
+    takes[owner[takes]] = True
     return takes
 
 
-def _in_vnet(slots: int) -> Flags:
-    """All lines of some small firms, neighbours of each other."""
-    firm = np.arange(slots) // VNET_LINES
-    return scramble(firm * 8 + 5) % np.uint64(100) < 4
+def _in_vnet(people: People) -> Flags:
+    """All lines of firms, and of some small businesses whose owners hold them one by one."""
+    business = vnet_slot(people) // VNET_LINES
+    small = scramble(business * 8 + 5) % np.uint64(100) < _VNET_PERCENT
+    return people.ties.is_firm | (small & (people.line_class == VOICE))
+
+
+def vnet_slot(people: People) -> Ints:
+    """The line by whose number a V-net is known."""
+    run = np.arange(people.slots) // VNET_LINES * VNET_LINES
+    return np.where(people.ties.is_firm, people.ties.customer_slot, run)
 
 
 def _of_products(holding: npt.NDArray[np.int16], values: Ints) -> SmallInts:

@@ -64,9 +64,9 @@ def plan_fee_fen(opened_day: int, day: int) -> Ints:
     return fees
 
 
-def is_redelivered(opened_day: int, day: int) -> bool:
-    """The plans' reference feed changed on this day."""
-    return day in (repricing_day(opened_day), migration_day(opened_day))
+def changes(opened_day: int) -> tuple[int, ...]:
+    """Days after the opening on which the plans' reference feed is delivered anew."""
+    return tuple(sorted({repricing_day(opened_day), migration_day(opened_day)} - {opened_day}))
 
 
 def plan_columns(opened_day: int, day: int) -> Mapping[str, Any]:

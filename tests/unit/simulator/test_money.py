@@ -70,8 +70,11 @@ def db(world: Delivered) -> Connection:
         "create table prepaid as select distinct subscriber_id from lines"
         " where payment_mode = 'PREPAID'"
     )
-    for path in (world.truth / "planted").glob("*.parquet"):
-        connection.execute(f"create table true_{path.stem} as from read_parquet('{path}')")
+    for folder in world.truth.iterdir():
+        if any(folder.glob("*.parquet")):
+            connection.execute(
+                f"create table true_{folder.name} as from read_parquet('{folder}/*.parquet')"
+            )
     return connection
 
 
@@ -603,9 +606,9 @@ def test_truth_of_a_longer_run_goes_on_from_a_shorter_one(
     simulate(SUBSCRIBERS, FIRST, last, SEED, tmp_path / "landing", tmp_path / "truth")
     for name, key in (
         ("promotion_hunters", "first_planned_on"),
-        ("unauthorised_subscriptions", "started_on"),
+        ("trials", "started_on"),
     ):
-        short = f"read_parquet('{tmp_path}/truth/planted/{name}.parquet')"
+        short = f"read_parquet('{tmp_path}/truth/{name}/*.parquet')"
         some(db, f"select count(*) from {short}")
         none(
             db,
