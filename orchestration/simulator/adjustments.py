@@ -12,6 +12,13 @@ import pyarrow as pa
 
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator import holdings
+from orchestration.simulator.complaints import (
+    BILLING,
+    NETWORK,
+    RESOLVED,
+    SERVICE,
+    UNAUTHORISED,
+)
 from orchestration.simulator.feeds import SECONDS_A_DAY, coded, joined, padded
 from orchestration.simulator.randomness import scramble
 from orchestration.simulator.reference import offer_id
@@ -32,25 +39,22 @@ REFUND, OVERAGE_WAIVER, CREDIT, GOODWILL = range(4)
 PROMOTION_CREDIT_FEN = 500
 _GOODWILL_FEN = np.array([500, 1_000, 2_000])  # by severity
 _GOODWILL_PERCENT, _WAIVER_PERCENT = 40, 50
-_RESOLVED = 2  # of the steps after OPENED
 _HOUR = 17
-# Categories of a complaint, by their index in `State.complaint_kind`.
-_BILLING, _NETWORK, _SERVICE, _UNAUTHORISED = range(4)
 
 
 def settle(today: Today) -> None:
     """Adjustments of the day: complaints resolved today, and credits of promotions taken."""
     state = today.state
     opened_day = state.complaint_second // SECONDS_A_DAY
-    offset = state.complaint_steps[:, _RESOLVED]
+    offset = state.complaint_steps[:, RESOLVED]
     resolved = np.flatnonzero((offset >= 0) & (opened_day + offset == today.day))
     resolved = resolved[today.is_in_network[resolved]]
     category = state.complaint_kind[resolved, 0]
-    _refund(today, resolved[category == _UNAUTHORISED])
-    billing = resolved[category == _BILLING]
+    _refund(today, resolved[category == UNAUTHORISED])
+    billing = resolved[category == BILLING]
     waived = billing[_percent(billing, today.day, 1) < _WAIVER_PERCENT]
     _waive(today, waived, None, _complaint_ids(today, waived))
-    _show_goodwill(today, resolved[(category == _NETWORK) | (category == _SERVICE)])
+    _show_goodwill(today, resolved[(category == NETWORK) | (category == SERVICE)])
     _credit_promotions(today)
 
 
@@ -113,7 +117,7 @@ def _waive(today: Today, slots: Ints, family: int | None, complaints: pa.Array |
 def _show_goodwill(today: Today, slots: Ints) -> None:
     slots = slots[_percent(slots, today.day, 2) < _GOODWILL_PERCENT]
     severity = today.state.complaint_kind[slots, 2].astype(np.int64)
-    service = today.state.complaint_kind[slots, 0] == _SERVICE
+    service = today.state.complaint_kind[slots, 0] == SERVICE
     reasons = coded(service.astype(np.int64), ("NETWORK_QUALITY", "SERVICE_METHOD"))
     _grant(
         today,

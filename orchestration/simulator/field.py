@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchestration.simulator import adjustments, crm, devices, holdings, life, money
+from orchestration.simulator import adjustments, crm, devices, holdings, life, market, money
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator.feeds import SCHEMAS, coded, joined, table
 from orchestration.simulator.organisation import ROLES
@@ -405,9 +405,9 @@ def _carry_out(today: Today, slots: Ints, families: Ints, u: Mapping[str, Floats
     pack = slots[of("DATA_PACK")]
     pack = pack[state.holding[pack, PACK] == NO_PRODUCT]
     holdings.order(today, pack, PACK, np.full(len(pack), cat.FIRST_PACK))
-    handset = slots[of("GIFT_HANDSET", "TOPUP_FOR_HANDSET", "DEVICE_UPGRADE")]
-    models = np.array(cat.NEWEST_DEVICES)[handset % 3]
-    devices.give(today, handset, models, today.at(u["at"], 20.0, 21.0)[handset])
+    models = market.take_handsets(today, slots, families)
+    handset = slots[models >= 0]
+    devices.give(today, handset, models[models >= 0], today.at(u["at"], 20.0, 21.0)[handset])
 
 
 def _report_strays(

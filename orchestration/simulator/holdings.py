@@ -17,6 +17,7 @@ from orchestration.simulator import catalogue as cat
 from orchestration.simulator import tariffs
 from orchestration.simulator.feeds import NO_VALUE, SECONDS_A_DAY, coded, joined, padded
 from orchestration.simulator.habits import Occasions
+from orchestration.simulator.organisation import Organisation
 from orchestration.simulator.randomness import Floats, Stream, scramble
 from orchestration.simulator.reference import offer_id
 from orchestration.simulator.state import (
@@ -392,9 +393,7 @@ def _deliver(
             "consent_ref": consent_ref,
             "consent_at": np.where(no_consent, NO_VALUE, since),
             "order_channel_id": coded(branch, [tree.hall(b) for b in range(tree.branches)]),
-            "order_agent_id": coded(
-                branch, [tree.agent(b) for b in range(tree.branches)], origin != UNORDERED
-            ),
+            "order_agent_id": coded(branch, agents_of_branches(tree), origin != UNORDERED),
             "group_id": _group_ids(today, slots, kind),
             "device_tac": coded(
                 state.device[slots].astype(np.int64), [device.tac for device in cat.DEVICES]
@@ -411,6 +410,14 @@ def _deliver(
             ),
         },
     )
+
+
+def agents_of_branches(tree: Organisation) -> list[str | None]:
+    """The agent of each branch that registers what nobody ordered there."""
+    first: list[str | None] = [None] * tree.branches
+    for agent in reversed(tree.agents):
+        first[agent.branch] = agent.agent_id
+    return first
 
 
 def _group_ids(today: Today, slots: Ints, kind: int) -> pa.Array | None:

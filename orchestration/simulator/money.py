@@ -38,8 +38,10 @@ from orchestration.simulator.state import (
 from orchestration.simulator.today import Ints, Today, day_number
 
 BILL_DAY, DUE_DAY = 3, 20
-_DENOMINATIONS = np.array([3_000, 5_000, 10_000, 20_000, 50_000])
-_VALIDITY_DAYS = np.array([40, 70, 100, 130, 200])
+_DENOMINATIONS = np.array([1_000, 2_000, 3_000, 5_000, 10_000, 20_000, 50_000])
+_VALIDITY_DAYS = np.array([40, 50, 60, 90, 120, 180, 360])
+_TOPUPS_WITHOUT_NEED = 0.005  # a day, for somebody average
+_TOPUPS_BEFORE_FEE = 0.15  # a day in the last part of the month, if the balance is too low
 _BONUS = cat.FAMILY["TOPUP_BONUS"]
 _BONUS_FROM_FEN, _BONUS_SHARE = 10_000, 0.08  # top-ups that take part in a campaign
 _REVERSALS = 0.004  # of top-ups
@@ -136,22 +138,26 @@ def _top_up(today: Today, u: Mapping[str, Floats]) -> None:
     fee = monthly_fee(today, who)
     balance, stage = state.balance_fen[who], state.stage[who]
     stuck = (balance < 0) | (state.valid_until[who] < day)
+    expiring = state.valid_until[who] - day < 6
     short = (balance < fee) & (today.date.day >= 18)
+    low = balance < 500
+    is_needed = stuck | expiring | short | low
     chance = np.select(
-        [stuck, state.valid_until[who] - day < 6, short, balance < 500],
-        [0.30, 0.30, 0.24, 0.10],
-        0.006,
+        [stuck, expiring, short, low],
+        [0.30, 0.30, _TOPUPS_BEFORE_FEE, 0.10],
+        _TOPUPS_WITHOUT_NEED * people.topup_eagerness[who],
     ) * np.exp(-0.3 * people.carelessness[who])
     chance *= np.where(stage >= THINKING, np.where(stage > THINKING, 0.1, 0.35), 1.0)
     chance = _forget(today, who, stuck, chance)
     joining = people.activated_day[who] == day
     pays = (u["topup"][who] < chance) | joining
-    paying, fee, balance, joining = who[pays], fee[pays], balance[pays], joining[pays]
+    paying, balance, joining, is_needed = who[pays], balance[pays], joining[pays], is_needed[pays]
     _note_revivals(today, paying)
-    wanted = np.maximum(people.topup_fen[paying], fee - balance)
-    # A visit now and then for another amount than the usual.
-    smaller = (u["size"][paying] < 0.2) & ~joining
-    wanted = np.where(smaller, np.maximum(3_000, fee - balance), wanted)
+    # Enough to be out of the red; whether it also covers the next fee is a matter of habit.
+    wanted = np.maximum(people.topup_fen[paying], -balance)
+    # Without need, and now and then with it, for less than the usual.
+    smaller = ((u["size"][paying] < 0.08) | ~is_needed) & ~joining
+    wanted = np.where(smaller, np.maximum(people.topup_fen[paying] // 3, -balance), wanted)
     index = np.minimum(np.searchsorted(_DENOMINATIONS, wanted), len(_DENOMINATIONS) - 1)
     amounts = _DENOMINATIONS[index]
     at = np.where(

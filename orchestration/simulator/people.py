@@ -30,6 +30,20 @@ PREPAID_SHARE = 0.45  # of the opening base
 PREPAID_SHARE_OF_JOINERS = 0.58  # prepaid lines come and go faster
 _MINUTES_A_MONTH = 30.4
 
+TALK_DEVIATION = 0.35  # spread of calling between people beyond their activity (log)
+# Prepaid lines that hardly call: share and log level of calls. They may well use data.
+SELDOM_CALLER_SHARE, SELDOM_CALLER_LEVEL = 0.18, -4.5
+# Messages: who writes any, how many a day somebody average of them, and the spread.
+TEXTER_SHARE, MESSAGES_A_DAY, MESSAGES_DEVIATION = 0.75, 0.35, 1.0
+MESSAGES_BY_TALK = 0.5
+# The usual top-up grows less than what a month costs: who uses little pays for longer ahead, who
+# uses much pays more often.
+TYPICAL_TOPUP_FEN, TYPICAL_COST_FEN = 8_000, 2_500
+TOPUP_BY_COST, TOPUP_DEVIATION = 0.3, 0.7
+MOST_OVERAGE_AHEAD = 2  # expected cost beyond so many fees is not thought of when topping up
+# Topping up without need: its spread, and how much more often who talks more does it (logs).
+EAGERNESS_DEVIATION, EAGERNESS_BY_USE = 1.4, 1.2
+
 
 @dataclass(frozen=True)
 class People:
@@ -60,6 +74,7 @@ class People:
     is_sleeping_dog: Flags  # contacting this person does harm
     weekend: Floats  # log factor of usage on a weekend day
     calls_a_day: Floats
+    messages_a_day: Floats
     minutes_a_call: Floats
     incoming: Floats  # incoming minutes per outgoing minute
     offnet_share: Floats
@@ -69,7 +84,8 @@ class People:
     first_plan: Ints
     best_plan: Ints
     is_autopay: Flags
-    topup_fen: Ints
+    topup_fen: Ints  # usual size
+    topup_eagerness: Floats  # multiplier of topping up without need
     hazards: Floats  # (slots, causes): daily hazard of the thought of leaving
 
     @property
@@ -135,6 +151,9 @@ def people(
             "data",
             "weekend",
             "fit",
+            "messages",
+            "ahead",
+            "eager",
         ),
     )
     u = draws.uniform(
@@ -157,8 +176,9 @@ def people(
             "video",
             "device",
             "autopay",
-            "topup",
             "light",
+            "caller",
+            "texter",
         ),
     )
     share = np.where(np.arange(ahead) < subscribers, PREPAID_SHARE, PREPAID_SHARE_OF_JOINERS)
@@ -198,7 +218,12 @@ def people(
     ]
     light = prepaid & (u["light"] < 0.12)
     activity = np.where(light, -1.6, 0.0) + 0.75 * z["activity"] - np.where(prepaid, 0.35, 0.0)
-    calls_a_day = 2.6 * np.exp(activity + 0.35 * z["talk"])
+    seldom = prepaid & (u["caller"] < SELDOM_CALLER_SHARE)
+    talk = TALK_DEVIATION * z["talk"]
+    calls_a_day = 2.6 * np.exp(activity + talk + np.where(seldom, SELDOM_CALLER_LEVEL, 0.0))
+    messages_a_day = MESSAGES_A_DAY * np.exp(
+        activity + MESSAGES_BY_TALK * z["talk"] + MESSAGES_DEVIATION * z["messages"]
+    )
     minutes_a_call = 1.9 * np.exp(0.3 * z["talk"])
     data_kb = 330_000 * np.exp(activity + 0.7 * z["data"])
     device_age = 0.6 * z["device"] + np.where(prepaid, 0.3, -0.1)
@@ -211,7 +236,9 @@ def people(
     alive = np.where(tied.is_washed & (u["light"] >= 0.6), 0.0, alive)
     calls_a_day = np.where(line_class == VOICE, calls_a_day, 0.0) * alive
     data_kb = data_kb * alive
-    best, chosen = _plans(prepaid, calls_a_day * minutes_a_call, data_kb, z["fit"])
+    writes = (u["texter"] < TEXTER_SHARE) & (line_class == VOICE)
+    messages_a_day = np.where(writes, messages_a_day, 0.0) * alive
+    best, chosen, expected_fen = _plans(prepaid, calls_a_day * minutes_a_call, data_kb, z["fit"])
     everybody = People(
         activated_day=activated,
         activated_second=(9 * 3600 + u["second"] * 11 * 3600).astype(np.int64),
@@ -242,6 +269,7 @@ def people(
         is_sleeping_dog=u["dog"] < 0.07,
         weekend=_float(0.25 * z["weekend"]),
         calls_a_day=_float(calls_a_day),
+        messages_a_day=_float(messages_a_day),
         minutes_a_call=_float(minutes_a_call),
         incoming=_float(0.6 + 0.8 * u["incoming"]),
         offnet_share=_float(0.25 + 0.5 * u["offnet"]),
@@ -251,7 +279,10 @@ def people(
         first_plan=chosen,
         best_plan=best,
         is_autopay=u["autopay"] < np.where(prepaid, 0.1, 0.5),
-        topup_fen=np.array([3000, 5000, 5000, 10000, 20000])[(u["topup"] * 5).astype(np.int64)],
+        topup_fen=_usual_topup(chosen, expected_fen, z["ahead"]),
+        topup_eagerness=_float(
+            np.exp(EAGERNESS_DEVIATION * z["eager"] + EAGERNESS_BY_USE * (activity + talk))
+        ),
         hazards=np.zeros((ahead, 0), dtype=np.float32),
     )
     return _with_hazards(_first_slots(everybody, n))
@@ -286,18 +317,31 @@ def plan_cost_fen(minutes_a_month: Floats, kb_a_month: Floats) -> npt.NDArray[np
 
 def _plans(
     prepaid: Flags, minutes_a_day: Floats, data_kb: Floats, fit: Floats
-) -> tuple[Ints, Ints]:
-    """Cheapest plan for the person's needs, and the one chosen with an error of judgement."""
+) -> tuple[Ints, Ints, Floats]:
+    """Cheapest plan for the person's needs, the one chosen with an error of judgement, and what
+    that one is expected to cost a month.
+    """
     other_mode = prepaid[:, None] != cat.PLAN_IS_PREPAID
 
-    def cheapest(factor: Floats | float) -> Ints:
-        cost = plan_cost_fen(
+    def cost(factor: Floats | float) -> Floats:
+        return plan_cost_fen(
             _float(minutes_a_day * _MINUTES_A_MONTH * factor),
             _float(data_kb * _MINUTES_A_MONTH * factor),
         )
-        return np.where(other_mode, np.inf, cost).argmin(axis=1).astype(np.int64)
 
-    return cheapest(1.0), cheapest(np.exp(0.6 * fit))
+    def cheapest(costs: Floats) -> Ints:
+        return np.where(other_mode, np.inf, costs).argmin(axis=1).astype(np.int64)
+
+    true_costs = cost(1.0)
+    chosen = cheapest(cost(np.exp(0.6 * fit)))
+    return cheapest(true_costs), chosen, true_costs[np.arange(len(chosen)), chosen]
+
+
+def _usual_topup(plan: Ints, expected_fen: Floats, size: Floats) -> Ints:
+    """What a prepaid line is usually topped up with, before it is rounded to a denomination."""
+    cost = np.minimum(expected_fen, MOST_OVERAGE_AHEAD * cat.PLAN_FEE_FEN[plan])
+    by_cost = (cost / TYPICAL_COST_FEN) ** TOPUP_BY_COST
+    return (TYPICAL_TOPUP_FEN * by_cost * np.exp(TOPUP_DEVIATION * size)).astype(np.int64)
 
 
 def _first_device(u: Floats, age: Floats, data_kb: Floats) -> Ints:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator import tariffs
 from orchestration.simulator.feeds import coded
+from orchestration.simulator.holdings import agents_of_branches
 from orchestration.simulator.state import CONTRACT, NEVER, NO_PRODUCT, PLAN
 from orchestration.simulator.today import Flags, Ints, Today
 
@@ -95,7 +96,7 @@ def _unauthorised(today: Today) -> Columns:
         "product_id": coded(product, _PRODUCT_IDS),
         "started_on": _days(state.unordered_day[slots]),
         "org_id": coded(people.branch[slots], tree.branch_ids),
-        "agent_id": coded(people.branch[slots], [tree.agent(b) for b in range(tree.branches)]),
+        "agent_id": coded(people.branch[slots], agents_of_branches(tree)),
         "is_bad_branch": np.isin(people.branch[slots], today.world.habits.bad_branches),
         "refunded_on": _days(refunded),
         "refunded_fen": np.where(refunded == NEVER, 0, state.refund_fen[slots]),

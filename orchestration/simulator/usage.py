@@ -17,6 +17,11 @@ from orchestration.simulator.randomness import Floats, Stream
 from orchestration.simulator.state import PLAN, THINKING
 from orchestration.simulator.today import Ints, Today
 
+# Calls and messages go up and down with what people have to talk about, which data use does not
+# show: how much of that is left the next day, and its daily step, postpaid and prepaid.
+TALK_MOOD_MEMORY = 0.97
+TALK_MOOD_STEP = (0.06, 0.2)
+
 
 def _whole(values: npt.NDArray) -> Ints:
     return values.astype(np.float64).astype(np.int64)
@@ -25,7 +30,9 @@ def _whole(values: npt.NDArray) -> Ints:
 def use(today: Today) -> None:
     """Live the day on the network."""
     state, people, day = today.state, today.world.people, today.day
-    z = today.normal(Stream.USAGE_LEVEL, "mood", "calls", "incoming", "talk", "data", "app")
+    z = today.normal(
+        Stream.USAGE_LEVEL, "mood", "calls", "incoming", "talk", "data", "app", "talk_mood"
+    )
     u = today.uniform(
         Stream.USAGE_SHAPE,
         "calls",
@@ -43,7 +50,10 @@ def use(today: Today) -> None:
     )
     # Nothing moves for who has not joined yet: a later call starts them afresh.
     mood = 0.93 * state.mood + 0.09 * z["mood"]
+    talk_step = np.where(people.is_prepaid, TALK_MOOD_STEP[1], TALK_MOOD_STEP[0])
+    talk_mood = TALK_MOOD_MEMORY * state.talk_mood + talk_step * z["talk_mood"]
     state.mood[:] = np.where(today.is_present, mood, state.mood)
+    state.talk_mood[:] = np.where(today.is_present, talk_mood, state.talk_mood)
     # Who is leaving does not pick up a line that is suspended for money again.
     dropped = (state.stage >= THINKING) & np.isin(state.reason, (cat.ARREARS, cat.EXPIRED))
     who = np.flatnonzero(today.is_living & (state.status <= cat.ONE_WAY) & ~dropped)
@@ -60,7 +70,8 @@ def use(today: Today) -> None:
     factor *= habits.use_factor(day, who)
     may_call = state.status[who] == cat.ACTIVE
 
-    calls_mean = people.calls_a_day[who] * factor * habits.voice_factor(day, who)
+    talk_factor = factor * np.exp(state.talk_mood[who]) * habits.voice_factor(day, who)
+    calls_mean = people.calls_a_day[who] * talk_factor
     out_kept, data_kept = people.twins.use_factors(day, who)
     calls_out = _whole(
         calls_mean * out_kept * np.exp(0.45 * zs["calls"] - 0.1) * may_call + us["calls"]
@@ -77,8 +88,9 @@ def use(today: Today) -> None:
     per_call = 100 * people.minutes_a_call[who] * np.exp(0.35 * zs["talk"] - 0.06)
     voice_out = np.maximum(_whole(calls_out * per_call), calls_out * 5)
     voice_in = np.maximum(_whole(calls_in * per_call * 0.9), calls_in * 5)
-    texts = (0.12 * factor * out_kept + us["sms"] * 0.95) * habits.sms_factor(day, who)
-    sms_out = np.where(may_call & (calls_mean > 0), _whole(texts), 0)
+    messages_mean = people.messages_a_day[who] * factor * np.exp(state.talk_mood[who]) * out_kept
+    texts = (messages_mean + us["sms"]) * habits.sms_factor(day, who)
+    sms_out = np.where(may_call & (messages_mean > 0), _whole(texts), 0)
 
     data_kb, slow_kb = _data(today, who, zs, us, factor * data_kept, may_call)
     voice = voice_out + voice_in
