@@ -28,7 +28,7 @@ Flags = npt.NDArray[np.bool_]
 # Shares of people with a habit; those that share a draw exclude each other.
 _HUNTERS, _ONE_SWITCH, _RENEWERS = 0.015, 0.03, 0.01
 _TRIALS = 0.04
-_UNORDERED_BAD_BRANCH, _UNORDERED = 0.08, 0.003
+_UNORDERED_BAD_BRANCH, _UNORDERED = 0.15, 0.004
 _BRANCHES_PER_BAD_ONE = 6
 _NOTICE = 0.6
 _MALICE, _MALICE_OF_JOINERS = 0.004, 0.010  # of postpaid people
