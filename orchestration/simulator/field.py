@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from orchestration.simulator import adjustments, crm, devices, holdings, life, market, money
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import crm, devices, holdings, life, market, money
 from orchestration.simulator.feeds import SCHEMAS, coded, joined, table
 from orchestration.simulator.organisation import ROLES
 from orchestration.simulator.people import People
@@ -400,6 +400,8 @@ def _carry_out(today: Today, slots: Ints, families: Ints, u: Mapping[str, Floats
             np.zeros(len(bonus)),
             offer_id(cat.FAMILY["TOPUP_BONUS"]),
         )
+    waived = slots[of("OVERAGE_WAIVER")]
+    adjustments.waive_overage(today, waived, cat.FAMILY["OVERAGE_WAIVER"])
     pack = slots[of("DATA_PACK")]
     pack = pack[state.holding[pack, PACK] == NO_PRODUCT]
     holdings.order(today, pack, PACK, np.full(len(pack), cat.FIRST_PACK))

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from orchestration.simulator import worker
+from orchestration.simulator import tariffs, worker
 from orchestration.simulator.dirt_kinds import DirtPlan
 from orchestration.simulator.feeds import (
     DAILY_FEEDS,
@@ -29,9 +29,9 @@ from orchestration.simulator.feeds import (
     REFERENCE_FEEDS,
 )
 from orchestration.simulator.organisation import organisation
-from orchestration.simulator.reference import reference_tables
+from orchestration.simulator.reference import plan_table, reference_tables
 from orchestration.simulator.region import DaysMissingError, Region, live
-from orchestration.simulator.today import day_number
+from orchestration.simulator.today import EPOCH, day_number
 
 # Raised whenever the same seed would give another world: old states are then of no use.
 _VERSION = 2
@@ -187,7 +187,7 @@ def _in_a_process(
 
 
 def _write_reference(regions: list[Region], first: date, last: date) -> Counter[str]:
-    """The reference feeds of the whole operator, on the opening day."""
+    """The reference feeds of the whole operator, on the opening day; plans when they change."""
     opening = regions[0].opened_on
     rows: Counter[str] = Counter()
     if first <= opening <= last:
@@ -195,6 +195,12 @@ def _write_reference(regions: list[Region], first: date, last: date) -> Counter[
         for feed, table in reference_tables(trees, day_number(opening)).items():
             regions[0].deliver(feed, opening, table, part=None)
             rows[feed] += len(table)
+    for changed in tariffs.changes(day_number(opening)):
+        if day_number(first) <= changed <= day_number(last):
+            plans = plan_table(day_number(opening), changed)
+            changed_on = EPOCH + timedelta(days=changed)
+            regions[0].deliver("billing_plans", changed_on, plans, part=None)
+            rows["billing_plans"] += len(plans)
     return rows
 
 

@@ -42,6 +42,7 @@ class Stream(IntEnum):
     OPENING = 15
     TIES = 16
     TWINS = 17
+    HABITS = 30
     DIRT = 90
     BRANCHES = 101
     NETWORK = 102

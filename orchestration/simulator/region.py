@@ -19,6 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from orchestration.simulator import (
+    adjustments,
     care,
     channels,
     crm,
@@ -169,6 +170,7 @@ def live_day(today: Today, published: Path | None, mail: field.LateMail) -> None
     usage.use(today)
     money.charge(today)
     care.live(today, turns)
+    adjustments.settle(today)
     crm.live(today)
     if today.date.day == money.BILL_DAY and money.has_closed_month(today):
         money.bill(today)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import life
+from orchestration.simulator import life, plants
 from orchestration.simulator.branches import poor_service_truth
 from orchestration.simulator.circles import twin_number
 from orchestration.simulator.feeds import coded
@@ -63,6 +63,7 @@ def write_story(today: Today, truth: Path, part: str) -> None:
         "washing_agents": _washing_agents(today),
         "branches": poor_service_truth(today.world.organisation, today.world.draws),
         "remedies": _remedies(),
+        **plants.planted_billing(today),
     }
     for name, columns in tables.items():
         _write(columns, truth / name / f"{part}.parquet")

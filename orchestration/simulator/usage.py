@@ -67,9 +67,11 @@ def use(today: Today) -> None:
         level = level + people.weekend[who]
     factor = np.exp(level)
     factor *= np.where(state.absent_until[who] >= day, state.absent_level[who], 1.0)
+    habits = today.world.habits
+    factor *= habits.use_factor(day, who)
     may_call: Flags = state.status[who] == cat.ACTIVE
 
-    talk_factor = factor * np.exp(state.talk_mood[who])
+    talk_factor = factor * np.exp(state.talk_mood[who]) * habits.voice_factor(day, who)
     calls_mean = people.calls_a_day[who] * talk_factor
     out_kept, data_kept = people.twins.use_factors(day, who)
     calls_out = _whole(
@@ -87,8 +89,9 @@ def use(today: Today) -> None:
     per_call = 100 * people.minutes_a_call[who] * np.exp(0.35 * zs["talk"] - 0.06)
     voice_out = np.maximum(_whole(calls_out * per_call), calls_out * 5)
     voice_in = np.maximum(_whole(calls_in * per_call * 0.9), calls_in * 5)
-    messages_mean = people.messages_a_day[who] * talk_factor * out_kept
-    sms_out = np.where(may_call & (messages_mean > 0), _whole(messages_mean + us["sms"]), 0)
+    messages_mean = people.messages_a_day[who] * factor * np.exp(state.talk_mood[who]) * out_kept
+    texts = (messages_mean + us["sms"]) * habits.sms_factor(day, who)
+    sms_out = np.where(may_call & (messages_mean > 0), _whole(texts), 0)
 
     data_kb, slow_kb = _data(today, who, zs, us, factor * data_kept, may_call)
     voice = voice_out + voice_in
@@ -107,13 +110,17 @@ def use(today: Today) -> None:
     is_5g = cat.DEVICE_IS_5G[state.device[who]] & cat.PLAN_IS_5G[state.holding[who, PLAN]]
     on_5g = _whole(data_kb * np.where(is_5g, (0.35 + 0.4 * us["split"]) / (0.5 + 0.5 * poor), 0))
     on_5g = np.minimum(on_5g, data_kb)
-    apps = _apps(people.video_share[who], zs["app"], data_kb)
+    apps = _apps(people.video_share[who], zs["app"], habits.messaging_factor(day, who), data_kb)
     roaming = rare < 0.01
+    roaming_kb = np.where(roaming, _whole(data_kb * 0.7), 0)
+    roaming_voice = np.where(roaming, _whole(voice * 0.6), 0)
 
     state.month_voice_out[who] += voice_out
     state.month_voice_in[who] += voice_in
     state.month_data_kb[who] += data_kb
     state.month_sms[who] += sms_out
+    state.month_roaming_kb[who] += roaming_kb
+    state.month_roaming_voice[who] += roaming_voice
     if today.outbox.is_closed:
         return
 
@@ -130,7 +137,7 @@ def use(today: Today) -> None:
         "data_mb": data_kb,
         **apps,
         "data_mb_night": _whole(data_kb * 0.3 * us["night"]),
-        "data_mb_roaming": np.where(roaming, _whole(data_kb * 0.7), 0),
+        "data_mb_roaming": roaming_kb,
         "data_mb_tethering": np.where(rare > 0.95, _whole(data_kb * 0.2), 0),
         "data_mb_background": _whole(data_kb * (0.03 + 0.08 * us["split"])),
         "data_mb_4g": np.where(smart, data_kb - on_5g, 0),
@@ -139,7 +146,7 @@ def use(today: Today) -> None:
         "failed_data_sessions": failed_sessions,
         "slow_data_mb": np.minimum(data_kb, slow_kb),
         "poor_coverage_minutes": _whole(250 * poor * (0.3 + 1.4 * us["poor"])),
-        "roaming_minutes": np.where(roaming, _whole(voice * 0.6), 0),
+        "roaming_minutes": roaming_voice,
         "counterparties": np.minimum(calls_out + calls_in, 1 + (calls_out + calls_in) * 6 // 10),
         "dropped_calls": dropped,
         "failed_calls": failed_calls,
@@ -189,11 +196,12 @@ def _data(
     return kb, _whole(kb * slow_share)
 
 
-def _apps(video_share: Floats, z: Floats, data_kb: Ints) -> dict[str, Ints]:
+def _apps(video_share: Floats, z: Floats, more_messages: Floats, data_kb: Ints) -> dict[str, Ints]:
     """Split the data by kind of application; the parts add up to the whole."""
     video = video_share * np.exp(0.3 * z)
-    weights = {"video": video, "social": 0.22, "messaging": 0.12, "music": 0.06, "game": 0.05}
-    whole = video + 0.22 + 0.12 + 0.06 + 0.05 + 0.1
+    messaging = 0.12 * more_messages
+    weights = {"video": video, "social": 0.22, "messaging": messaging, "music": 0.06, "game": 0.05}
+    whole = video + 0.22 + messaging + 0.06 + 0.05 + 0.1
     parts = {
         f"data_mb_{name}": _whole(data_kb * (weight / whole)) for name, weight in weights.items()
     }
