@@ -97,7 +97,7 @@ _BASE = np.array(
 )
 _MOST_A_DAY, _MOST_CALM_A_DAY = 0.10, 0.03  # whatever multiplies; without a fresh grievance
 _THINKING = 4.0
-_THINKING_OF_ITS_CAUSE = 10.0  # and this many base chances of the average category on top
+_THINKING_OF_ITS_CAUSE = 14.0  # and this many base chances of the average category on top
 _AVERAGE_BASE = 0.0002
 _OVERAGE_FEN_TO_NOTICE = 1000
 _OVERAGE = 3.0
@@ -155,8 +155,7 @@ _HANDLER = np.array(
 
 def noticed(today: Today) -> Flags:
     """Who noticed today that they pay for something they never ordered."""
-    days = getattr(today.state, "unauthorised_day", None)
-    return np.zeros(today.state.slots, dtype=bool) if days is None else days == today.day
+    return today.state.unauthorised_day == today.day
 
 
 def nuisance(today: Today, slots: Ints) -> Floats:

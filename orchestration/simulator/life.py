@@ -30,6 +30,7 @@ DAYS_TO_EXIT = 3  # mean, from the decision, after the first day
 DAYS_OF_DECLINE = 12  # for usage to fall by the trait's log factor
 MOST_DECLINE = 2.3
 DAYS_OF_THINKING = 50  # about the mean time from the thought to the exit
+_SETTLED = np.float32(0.3)  # hazard of who has found another way to talk
 _LIFE_EVENTS_A_DAY = 0.00006
 _FRAUDS_A_DAY = 0.00003
 _HOLDS_A_DAY = 0.00007
@@ -120,7 +121,8 @@ def think(today: Today) -> Turns:
     )
     calm = able & (state.stage == CONTENT) & (state.status == cat.ACTIVE)
     is_new = day - people.activated_day < 120
-    fraud = calm & (u["fraud"] < _FRAUDS_A_DAY * np.where(is_new, 4, 1))
+    malicious = today.world.habits.is_malicious(day)
+    fraud = calm & ~malicious & (u["fraud"] < _FRAUDS_A_DAY * np.where(is_new, 4, 1))
     hold = calm & ~fraud & (u["hold"] < _HOLDS_A_DAY)
     lost = calm & ~fraud & ~hold & (u["lost"] < _LOST_SIMS_A_DAY)
     calm &= ~(fraud | hold | lost)
@@ -162,6 +164,10 @@ def daily_hazards(today: Today, slots: Ints) -> Floats:
     to_end = state.contract_end[slots] - day
     ending = (to_end < 45) & (to_end > -45)
     hazards[:, cat.CAUSE["CONTRACT_END"]] *= np.where(ending, 8.0, 0.3)
+    habits = today.world.habits
+    hazards[habits.malice_day[slots] <= day] = 0  # they stay as long as they may
+    settled = habits.substitution_day[slots] <= day  # talk less and are content with it
+    hazards *= np.where(settled, _SETTLED, np.float32(1))[:, None]
     is_new = day - people.activated_day[slots] < 120
     hazards *= (np.where(is_new, 1.8, 1.0) * _remedy(today)[slots])[:, None].astype(np.float32)
     return hazards

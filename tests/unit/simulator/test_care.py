@@ -15,7 +15,7 @@ from orchestration.simulator.branches import poor_service_branches, poor_service
 from orchestration.simulator.organisation import organisation
 from orchestration.simulator.people import LINE_CLASSES, people
 from orchestration.simulator.randomness import Draws, Stream
-from orchestration.simulator.state import NEVER, VAS, State, opening_state
+from orchestration.simulator.state import VAS, State, opening_state
 from orchestration.simulator.today import Today, World
 from tests.unit.simulator.conftest import CARED_DAYS, CARED_FIRST, Cared
 
@@ -204,15 +204,10 @@ def test_hurts_of_the_day_bring_complaints() -> None:
 
 
 def test_who_finds_what_they_never_ordered_complains_of_it() -> None:
-    @dataclass
-    class Noticing(State):
-        unauthorised_day: np.ndarray
-
     today = quiet_world()
     assert not complaints.noticed(today).any()
-    days = np.full(today.state.slots, NEVER)
-    days[:200], days[200:400] = DAY, DAY - 1
-    today.state = Noticing(**vars(today.state), unauthorised_day=days)
+    today.state.unauthorised_day[:200] = DAY
+    today.state.unauthorised_day[200:400] = DAY - 1
     today.state.holding[:400, VAS] = cat.FIRST_VAS
     found = opened(today)
     slots = {
