@@ -382,7 +382,7 @@ def _with_hazards(traits: People) -> People:
 
 
 # Thoughts of leaving a day, postpaid and prepaid, for somebody average.
-THOUGHTS_A_DAY = (0.0016, 0.00265)
+THOUGHTS_A_DAY = (0.0016, 0.0025)
 
 
 def _float(values: npt.NDArray[np.floating]) -> Floats:
