@@ -7,6 +7,7 @@ Here: `crm_subscribers`, `crm_customers`, `crm_consents`. Not here: when a statu
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from orchestration.simulator import catalogue as cat
@@ -119,6 +120,14 @@ def deliver_consents(today: Today, slots: Ints) -> None:
                 "source": "ACTIVATION",
             },
         )
+
+
+def was_granted(slots: Ints, message_class: str, channel: str) -> npt.NDArray[np.bool_]:
+    """Who agreed at activation."""
+    for index, (asked_class, asked_channel, share) in enumerate(_ASKED):
+        if (asked_class, asked_channel) == (message_class, channel):
+            return identity.pick(slots, 16 + index, 64) < share
+    return np.zeros(len(slots), dtype=bool)
 
 
 def withdraw_consent(today: Today, slots: Ints, channel: str, seconds: Ints) -> None:

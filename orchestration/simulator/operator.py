@@ -15,7 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
-from orchestration.simulator import care, crm, field, holdings, life, money, standing, usage
+from orchestration.simulator import (
+    campaigns,
+    care,
+    crm,
+    field,
+    holdings,
+    life,
+    money,
+    standing,
+    usage,
+)
 from orchestration.simulator import truth as truths
 from orchestration.simulator.feeds import (
     DAILY_FEEDS,
@@ -104,11 +114,11 @@ def simulate(
         draws, tree, people(draws, tree, subscribers, opened_day, last_day), subscribers, opened_day
     )
     state = opening_state(draws, world.people, opened_day)
-    mail = field.LateMail()
+    desk = field.Desk()
     start = opened_day
     usable = [path for path in sorted(states.glob("*.npz")) if _state_day(path) < first_day]
     if usable:
-        mail = field.LateMail.unpacked(restore(state, usable[-1])["late_mail"])
+        desk = field.Desk.unpacked(restore(state, usable[-1]))
         start = _state_day(usable[-1]) + 1
     for path in states.glob("*.npz"):
         if _state_day(path) >= first_day:  # of days about to be lived anew
@@ -120,9 +130,10 @@ def simulate(
     files = 0
     for day in range(start, last_day + 1):
         today = Today(world, state, day)
-        _live(today, published, mail)
+        _live(today, published, desk)
         if day >= first_day:
             delivered = _deliver(today, landing, published)
+            truths.write_field_day(today, truth, desk.contacts, desk.faults)
             rows.update(delivered)
             files += len(delivered)
             if today.is_last_of_month:
@@ -131,13 +142,13 @@ def simulate(
                 on_day(today.date)
         if day == last_day or today.is_last_of_month:
             present = slots_through(subscribers, opened_day, day)
-            save(state, present, {"late_mail": mail.packed()}, _state_path(states, day))
+            save(state, present, desk.packed(), _state_path(states, day))
     truths.write_people(today, truth)
     _tidy(states)
     return SimulationSummary(days=last_day - first_day + 1, files=files, rows=dict(rows))
 
 
-def _live(today: Today, published: Path | None, mail: field.LateMail) -> None:
+def _live(today: Today, published: Path | None, desk: field.Desk) -> None:
     """One day, in the order in which things act on each other."""
     if today.is_first_of_month:
         money.start_month(today)
@@ -145,7 +156,8 @@ def _live(today: Today, published: Path | None, mail: field.LateMail) -> None:
     if today.day == today.world.opened_day:
         life.begin(today)
     _welcome(today)
-    field.answer(today, published, mail)
+    field.answer(today, published, desk)
+    campaigns.run(today)
     turns = life.think(today)
     money.pay(today)
     standing.update(today, turns)

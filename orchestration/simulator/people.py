@@ -48,6 +48,7 @@ class People:
     haste: Floats  # log multiplier of the pace from the thought to the exit
     reachability: Floats  # 0..1: share of calls answered
     is_sleeping_dog: Flags  # contacting this person does harm
+    potential: Ints  # what potential outcomes are derived from
     weekend: Floats  # log factor of usage on a weekend day
     calls_a_day: Floats
     minutes_a_call: Floats
@@ -168,6 +169,7 @@ def people(
         haste=_float(0.35 * z["haste"]),
         reachability=_float(0.35 + 0.6 * u["reach"]),
         is_sleeping_dog=u["dog"] < 0.07,
+        potential=_potential(draws, n),
         weekend=_float(0.25 * z["weekend"]),
         calls_a_day=_float(calls_a_day),
         minutes_a_call=_float(minutes_a_call),
@@ -250,6 +252,12 @@ def _with_hazards(traits: People) -> People:
     hazards[:, cat.CAUSE["PLAN_MISFIT"]] *= np.where(misfit, 1.8, 0.7)
     hazards *= np.where(traits.is_prepaid, THOUGHTS_A_DAY[1], THOUGHTS_A_DAY[0])[:, None]
     return People(**{**vars(traits), "hazards": hazards})
+
+
+def _potential(draws: Draws, slots: int) -> Ints:
+    u = draws.uniform(Stream.POTENTIAL, 0, slots, ("high", "low"))
+    high, low = (u[name].astype(np.float64) * 2**24 for name in ("high", "low"))
+    return high.astype(np.int64) << 24 | low.astype(np.int64)
 
 
 # Thoughts of leaving a day, postpaid and prepaid, for somebody average.

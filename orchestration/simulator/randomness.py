@@ -40,6 +40,11 @@ class Stream(IntEnum):
     STANDING = 13
     DEVICES = 14
     OPENING = 15
+    FIELD_CONTACTS = 60
+    FIELD_REPORTS = 61
+    FIELD_LOGS = 62
+    FOLLOW_UPS = 63
+    CAMPAIGNS = 64
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ CONTENT, THINKING, DECIDED, GONE = range(4)
 HOLDING_KINDS = ("PLAN", "VAS", "DATA_PACK", "DEVICE_CONTRACT")
 PLAN, VAS, PACK, CONTRACT = range(4)
 NO_PRODUCT = -1
+REMEMBERED_CONTACTS = 6
 
 
 @dataclass
@@ -53,6 +54,11 @@ class State:
     grievance_until: Ints
     remedy_until: Ints
     remedy_factor: npt.NDArray[np.float32]
+    contact_days: npt.NDArray[
+        np.int32
+    ]  # (slots, 6): newest contacts that got through, newest first
+    spoken_day: Ints  # of the newest talk about one of our work orders
+    opted_out: npt.NDArray[np.int8]  # bit n: no marketing by the n-th contact channel any more
     holding: npt.NDArray[np.int16]  # (slots, 4): plan or product, NO_PRODUCT
     holding_second: Ints  # (slots, 4)
     holding_number: npt.NDArray[np.int16]  # (slots, 4)
@@ -144,6 +150,9 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         grievance_until=filled(LONG_AGO, np.int64),
         remedy_until=filled(LONG_AGO, np.int64),
         remedy_factor=filled(1, np.float32),
+        contact_days=np.full((n, REMEMBERED_CONTACTS), LONG_AGO, dtype=np.int32),
+        spoken_day=filled(LONG_AGO, np.int64),
+        opted_out=filled(0, np.int8),
         holding=holding,
         holding_second=holding_second,
         holding_number=np.ones((n, 4), dtype=np.int16),

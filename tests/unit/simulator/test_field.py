@@ -17,7 +17,7 @@ import pytest
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator import simulate
 from orchestration.simulator.feeds import DAILY_FEEDS, FIELD_FEEDS, MONTHLY_FEEDS
-from orchestration.simulator.field import is_won_back, potential_factor
+from orchestration.simulator.responses import is_won_back, potential_factor
 from orchestration.simulator.organisation import organisation
 from orchestration.simulator.people import people
 from orchestration.simulator.randomness import Draws
