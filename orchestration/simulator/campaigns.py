@@ -14,13 +14,13 @@ from orchestration.simulator import crm, field, responses
 from orchestration.simulator.feeds import coded, joined
 from orchestration.simulator.randomness import Stream, scramble
 from orchestration.simulator.responses import OUTCOMES, Contacts
-from orchestration.simulator.today import Ints, Today
+from orchestration.simulator.today import Flags, Ints, Today
 from orchestration.simulator.work_lists import CALL, CHANNELS, SMS
 
 WEEKLY_SHARE = 0.04  # of those who agreed to marketing
 _BY_CALL = 0.2
-_WEIGHT = 0.1  # of what an action of our own with the same content does
-_EFFECT_DAYS = 14
+WEIGHT = 0.1  # of what an action of our own with the same content does
+EFFECT_DAYS = 14
 _FAMILY = cat.FAMILY["POINTS"]
 
 
@@ -32,7 +32,8 @@ def run(today: Today) -> None:
     u = today.uniform(Stream.CAMPAIGNS, "chosen", "channel", "reach", "mood", "busy", "at")
     slots = its_day[u["chosen"][its_day] < WEEKLY_SHARE]
     channels = np.where(u["channel"][slots] < _BY_CALL, CALL, SMS)
-    slots, channels = slots[_may(today, slots, channels)], channels[_may(today, slots, channels)]
+    may = _may(today, slots, channels)
+    slots, channels = slots[may], channels[may]
     if not len(slots):
         return
     count = len(slots)
@@ -76,7 +77,7 @@ def _weekday(slots: Ints) -> Ints:
     return (scramble(slots * 8 + 5) % np.uint64(7)).astype(np.int64)
 
 
-def _may(today: Today, slots: Ints, channels: Ints) -> np.ndarray:
+def _may(today: Today, slots: Ints, channels: Ints) -> Flags:
     """Who agreed to marketing by the channel and has not taken that back."""
     granted = np.where(
         channels == CALL,
@@ -89,13 +90,13 @@ def _may(today: Today, slots: Ints, channels: Ints) -> np.ndarray:
 def _feel(today: Today, contacts: Contacts, outcomes: Ints) -> None:
     """A small effect; it never shortens or prolongs that of a contact of ours."""
     state, day, slots = today.state, today.day, contacts.slots
-    effect = responses.effects(today.world.people, contacts, outcomes, _WEIGHT)
+    effect = responses.effects(today.world.people, contacts, outcomes, WEIGHT)
     is_under = state.remedy_until[slots] >= day
     before = np.where(is_under, state.remedy_factor[slots], 1.0)
     after = np.clip(before * effect, responses.LEAST_FACTOR, responses.MOST_FACTOR)
     touched = effect != 1
     state.remedy_factor[slots[touched]] = after[touched]
-    until = np.where(is_under, state.remedy_until[slots], day + _EFFECT_DAYS)
+    until = np.where(is_under, state.remedy_until[slots], day + EFFECT_DAYS)
     state.remedy_until[slots[touched]] = until[touched]
     through = np.isin(outcomes, responses.GETS_THROUGH)
     responses.remember_contact(state, slots[through], day)

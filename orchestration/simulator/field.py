@@ -185,11 +185,13 @@ def _work(today: Today, desk: Desk) -> Work | None:
     work = _contact(today, orders.take(rows), staff)
     is_over = _move_on(today, work)
     attempts, assigned = orders.attempts.copy(), orders.is_assigned.copy()
+    next_days = orders.next_days.copy()
+    next_days[rows] += attempts[rows]  # tomorrow after the first, the day after that the next time
     attempts[rows] += 1
     assigned[rows] = 1
     still_open = np.ones(len(orders), dtype=bool)
     still_open[rows] = ~is_over
-    orders = replace(orders, attempts=attempts, is_assigned=assigned)
+    orders = replace(orders, attempts=attempts, is_assigned=assigned, next_days=next_days)
     desk.open = orders.take(np.flatnonzero(still_open))
     return work
 
@@ -298,7 +300,7 @@ def _share_out(wanted: Ints, pools: Ints, capacity: Ints) -> Ints:
 def _contact(today: Today, orders: Orders, staff: Ints) -> Work:
     """The contacts of the day, each of another person, and what they do."""
     state, slots = today.state, orders.slots
-    u = today.uniform(Stream.FIELD_CONTACTS, "reach", "mood", "busy", "at", "wait")
+    u = today.uniform(Stream.FIELD_CONTACTS, "reach", "mood", "busy", "at")
     contacts = Contacts(
         slots=slots,
         families=orders.families,
@@ -317,6 +319,7 @@ def _contact(today: Today, orders: Orders, staff: Ints) -> Work:
     costs = np.array([family.cost_fen for family in cat.FAMILIES])
     is_won_back = responses.react(today, contacts, outcomes, effects)
     work = Work(
+        stamp=today.stamp,
         orders=orders,
         causes=contacts.causes,
         outcomes=outcomes,

@@ -27,9 +27,9 @@ from orchestration.simulator.state import DECIDED, GONE, THINKING
 from orchestration.simulator.today import Flags, Ints, Today
 from orchestration.simulator.work_lists import (
     APP,
+    CALL,
     CHANNELS,
     DOOR,
-    HALL,
     MESSAGE_CLASSES,
     SMS,
     Orders,
@@ -173,6 +173,7 @@ WATCH_SCHEMA = pa.schema([("slot", pa.int64()), ("staff", pa.int64()), ("day", p
 class Work:
     """The contacts of a day with what came of them; one value a contact."""
 
+    stamp: str  # of the day
     orders: Orders
     causes: Ints
     outcomes: Ints
@@ -186,8 +187,7 @@ class Work:
 
     @property
     def contact_ids(self) -> pa.Array:
-        day = str(int(self.seconds[0]) // 86_400) if len(self.seconds) else ""
-        return joined("FC-", self.orders.work_order_ids, "-", day)
+        return joined("FC-", self.orders.work_order_ids, f"-{self.stamp}")
 
     def is_any(self, codes: tuple[int, ...]) -> Flags:
         return np.isin(self.outcomes, codes)
@@ -574,7 +574,7 @@ def write_logs(today: Today, work: Work | None, revived: Ints, mail: Mail) -> pa
             "org_id": coded(members, [m.org_id for m in today.world.organisation.staff]),
             "submitted_at": np.where(late, morning, evening),
             "visits": nothing if channels is None else tally(channels == DOOR),
-            "calls": nothing if channels is None else tally(~np.isin(channels, (DOOR, HALL))),
+            "calls": nothing if channels is None else tally(channels == CALL),
             "no_answer": tally_of((responses.NO_ANSWER, responses.NOT_HOME)),
             "saved": saved,
             "revived": np.bincount(revived, minlength=staff_count).astype(np.int64)[members],

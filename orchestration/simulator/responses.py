@@ -70,8 +70,8 @@ _CALLS_BACK = 0.08
 _REFUSES_ABOVE = 0.65
 _GONE_REFUSES = 0.6
 _GONE_STILL_ANSWERS = 0.12  # the old card lies in a drawer
-_TEXT_ARRIVES = {SMS: 0.95, APP: 0.6}
-_AT_HOME, _COMES_TO_HALL = 0.55, 0.35
+TEXT_ARRIVES = {SMS: 0.95, APP: 0.6}
+AT_HOME, COMES_TO_HALL = 0.55, 0.35
 _PORTED = cat.EXITS.index("PORT_OUT")
 # Salts of the fractions: below 64 takes, then won back, then what is not of a family.
 _WINS_BACK, _UNREACHABLE, _WRONG, _RIVAL = 64, 120, 121, 122
@@ -93,6 +93,10 @@ CONSTANTS: Mapping[str, float] = {
     "fatigue_answers": FATIGUE_ANSWERS,
     "fatigue_accepts": FATIGUE_ACCEPTS,
     "fatigue_harm": FATIGUE_HARM,
+    "arrives_by_sms": TEXT_ARRIVES[SMS],
+    "arrives_by_app": TEXT_ARRIVES[APP],
+    "at_home": AT_HOME,
+    "comes_to_hall": COMES_TO_HALL,
     "talk_strength": TALK_STRENGTH,
     "text_strength": TEXT_STRENGTH,
 }
@@ -225,8 +229,8 @@ def _answer_chance(today: Today, contacts: Contacts, gone: Flags) -> npt.NDArray
     phone = np.where(gone & ~ported, silent, np.where(cut_off & ~ported, 0.0, phone))
     chance = np.select(
         [channels == CALL, channels == DOOR, channels == HALL],
-        [phone, _AT_HOME, np.where(gone, 0.0, _COMES_TO_HALL)],
-        np.where(channels == SMS, _TEXT_ARRIVES[SMS], _TEXT_ARRIVES[APP]),
+        [phone, AT_HOME, np.where(gone, 0.0, COMES_TO_HALL)],
+        np.where(channels == SMS, TEXT_ARRIVES[SMS], TEXT_ARRIVES[APP]),
     )
     by_text = np.isin(channels, (SMS, APP))
     return np.where(by_text & (cut_off | gone), 0.0, chance)

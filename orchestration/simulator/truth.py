@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orchestration.simulator import campaigns, life, responses
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import life, responses
 from orchestration.simulator.feeds import coded
 from orchestration.simulator.state import GONE, NEVER
 from orchestration.simulator.today import Today
@@ -96,7 +96,11 @@ def _write_remedies(truth: Path) -> None:
         },
         truth / "remedies.parquet",
     )
-    constants = responses.CONSTANTS
+    constants = {
+        **responses.CONSTANTS,
+        "campaign_weight": campaigns.WEIGHT,
+        "campaign_effect_days": campaigns.EFFECT_DAYS,
+    }
     _write(
         {
             "name": pa.array(constants.keys(), pa.string()),
