@@ -389,6 +389,22 @@ def test_a_randomised_list_shows_the_effect(trial: dict[str, Path], sql: Connect
     assert with_wrong == {exit_ for exit_ in without if exit_[0] in accepted} != set()
 
 
+def test_sleeping_dogs_leave_more_often(trial: dict[str, Path], sql: Connection) -> None:
+    """Those who were talked to about anything, against themselves without it."""
+    harmed = {
+        s
+        for (s,) in sql.execute(
+            "select distinct subscriber_id from"
+            f" read_parquet('{trial['wrong']}/field_contacts/*/part.parquet',"
+            f" hive_partitioning = false) join '{trial['none']}/potential_outcomes.parquet'"
+            " using (subscriber_id) where is_sleeping_dog and effect > 1"
+        ).fetchall()
+    }
+    left = {name: {s for s, _ in exits_in(trial[name], sql)} & harmed for name in trial}
+    assert len(harmed) > 30
+    assert len(left["wrong"]) > len(left["none"])
+
+
 def test_who_was_not_treated_leaves_on_the_same_day(
     trial: dict[str, Path], sql: Connection
 ) -> None:
