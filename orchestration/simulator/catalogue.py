@@ -138,11 +138,13 @@ DEVICES = (
     Device("86000401", "Pomme", "8", "SMARTPHONE", "4G", False, "HIGH", "2018-09-20"),
     Device("86000402", "Pomme", "13", "SMARTPHONE", "5G", True, "HIGH", "2021-09-20"),
     Device("86000403", "Pomme", "15", "SMARTPHONE", "5G", True, "HIGH", "2023-09-20"),
+    Device("86000501", "Zhilian", "Meter", "IOT", "4G", False, "LOW", "2020-01-01"),
 )
 DEVICE_IS_5G = np.array([device.generation == "5G" for device in DEVICES])
 DEVICE_IS_SMART = np.array([device.device_class == "SMARTPHONE" for device in DEVICES])
 DEVICE_YEAR = np.array([int(device.released_on[:4]) for device in DEVICES])
 NEWEST_DEVICES = (5, 8, 11)
+METER = 12
 
 # Leaf causes with the share of departures they start, and which trait drives them (people.py).
 CAUSES = (
@@ -169,19 +171,19 @@ BASE_SHARE = np.array(
 )
 # The trait that multiplies each cause's hazard, and how strongly (log scale per unit).
 CAUSE_TRAIT: tuple[tuple[str, float], ...] = (
-    ("price_sensitivity", 0.8),
-    ("competitor_exposure", 0.9),
-    ("price_sensitivity", 0.5),
-    ("dissatisfaction", 0.6),
-    ("dissatisfaction", 0.8),
-    ("dissatisfaction", 0.6),
-    ("dissatisfaction", 0.4),
+    ("price_sensitivity", 0.35),
+    ("competitor_exposure", 0.4),
+    ("price_sensitivity", 0.25),
+    ("dissatisfaction", 0.35),
+    ("dissatisfaction", 0.45),
+    ("dissatisfaction", 0.35),
+    ("dissatisfaction", 0.2),
+    ("poor_coverage", 0.8),
     ("poor_coverage", 0.9),
-    ("poor_coverage", 1.1),
-    ("device_age", 0.7),
-    ("need_growth", 0.7),
-    ("competitor_exposure", 0.6),
-    ("price_sensitivity", 0.5),
+    ("device_age", 0.6),
+    ("need_growth", 0.35),
+    ("competitor_exposure", 0.3),
+    ("price_sensitivity", 0.25),
     ("need_growth", 0.0),
     ("need_growth", 0.0),
 )
@@ -236,8 +238,30 @@ REMEDIES = np.array([[cause in family.remedies for cause in CAUSES] for family i
 
 STATUSES = ("ACTIVE", "ONE_WAY_SUSPENDED", "TWO_WAY_SUSPENDED", "DEACTIVATED")
 ACTIVE, ONE_WAY, TWO_WAY, DEACTIVATED = range(4)
-REASONS = ("NONE", "CUSTOMER_REQUEST", "ARREARS", "FRAUD", "LOST_SIM", "PORT_OUT", "EXPIRED")
-NONE, CUSTOMER_REQUEST, ARREARS, FRAUD, LOST_SIM, PORT_OUT, EXPIRED = range(7)
+REASONS = (
+    "NONE",
+    "CUSTOMER_REQUEST",
+    "ARREARS",
+    "FRAUD",
+    "LOST_SIM",
+    "PORT_OUT",
+    "EXPIRED",
+    "REAL_NAME",
+    "OPERATOR",
+)
+(NONE, CUSTOMER_REQUEST, ARREARS, FRAUD, LOST_SIM, PORT_OUT, EXPIRED, REAL_NAME, OPERATOR) = range(
+    len(REASONS)
+)
+# Suspensions that end by themselves when their days are over.
+HELD = (CUSTOMER_REQUEST, LOST_SIM, REAL_NAME, OPERATOR)
 
 # How a subscriber goes. SILENT and UNPAID leave no event of their own.
-EXITS = ("NONE", "PORT_OUT", "CLOSED", "SILENT", "UNPAID", "FRAUD_REMOVED")
+EXITS = (
+    "NONE",
+    "PORT_OUT",
+    "CLOSED",
+    "SILENT",
+    "UNPAID",
+    "FRAUD_REMOVED",
+    "OPERATOR_REMOVED",
+)

@@ -72,7 +72,7 @@ def deliver_subscribers(today: Today, slots: Ints) -> None:
 def deliver_customers(today: Today, slots: Ints) -> None:
     """The customers of the slots that are their customer's first line."""
     people, tree = today.world.people, today.world.organisation
-    slots = slots[~people.is_second_line[slots]]
+    slots = slots[people.ties.customer_slot[slots] == slots]
     if not len(slots):
         return
     gender, birthday = people.gender[slots], people.birthday[slots]
@@ -146,5 +146,5 @@ def withdraw_consent(today: Today, slots: Ints, channel: str, seconds: Ints) -> 
 
 
 def _customer_ids(today: Today, slots: Ints) -> pa.Array:
-    owner = slots - today.world.people.is_second_line[slots]
+    owner = today.world.people.ties.customer_slot[slots]
     return joined("C", today.world.numbers.take(pa.array(owner)))

@@ -7,7 +7,7 @@ from the platform's contracts; a test holds the two together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -107,6 +107,7 @@ _COLUMNS: Mapping[str, str] = {
         "arrears_cny:cny arrears_since:date dunning_stage:text credit_limit_cny:cny "
         "valid_until:date"
     ),
+    "usage_areas": "subscriber_id*:text month*:month kind*:text area_id:text days:count",
     "care_complaints": (
         "complaint_id*:text step*:text at*:time subscriber_id:text due_at:time category:text "
         "cause_class:text severity:text product_id:text staff_id:text channel_id:text "
@@ -168,7 +169,7 @@ REFERENCE_FEEDS = (
     "device_models",
     "market_offers",
 )
-MONTHLY_FEEDS = ("billing_invoices", "usage_call_circle")
+MONTHLY_FEEDS = ("billing_invoices", "usage_call_circle", "usage_areas")
 # Delivered from the first list on. Contacts are not among them: other systems contact people too.
 FIELD_FEEDS = ("field_questionnaires", "field_work_order_events", "field_retention_log")
 DAILY_FEEDS = tuple(
@@ -274,9 +275,10 @@ class Outbox:
     """What one day has to deliver, collected piece by piece."""
 
     pieces: dict[str, list[pa.Table]] = field(default_factory=dict)
+    is_closed: bool = False  # nothing is delivered of a day that is only lived through
 
     def add(self, feed: str, rows: int, columns: Mapping[str, Any]) -> None:
-        if rows:
+        if rows and not self.is_closed:
             self.pieces.setdefault(feed, []).append(table(feed, rows, columns))
 
     def collect(self, feed: str) -> pa.Table:
@@ -300,12 +302,18 @@ def _last_of_key(rows: pa.Table, key: Sequence[str]) -> pa.Table:
     return rows.take(pa.array(last))
 
 
-def write(landing: Path, feed: str, dt: date, rows: pa.Table) -> Path:
+def file_name(feed: str, dt: date, part: int | None = None) -> str:
+    """Name of a landing file; `part` where a day comes in several files."""
+    suffix = "parquet" if feed in PARQUET_FEEDS else "csv"
+    return f"{feed}_{dt:%Y%m%d}{'' if part is None else f'_{part:02d}'}.{suffix}"
+
+
+def write(landing: Path, feed: str, dt: date, rows: pa.Table, part: int | None = None) -> Path:
     """Put one landing file in its place in one step; the same rows give the same bytes."""
     suffix = "parquet" if feed in PARQUET_FEEDS else "csv"
     folder = landing / feed
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{feed}_{dt:%Y%m%d}.{suffix}"
+    path = folder / file_name(feed, dt, part)
     unfinished = folder / f"{path.name}.tmp"
     if suffix == "parquet":
         pq.write_table(rows, unfinished, compression="zstd")
@@ -322,10 +330,3 @@ def _write_csv(rows: pa.Table, path: Path) -> None:
         pacsv.write_csv(rows, path, options)
     except pa.ArrowInvalid:
         pacsv.write_csv(rows, path, pacsv.WriteOptions(quoting_header="none"))
-
-
-def remove(landing: Path, feeds: Iterable[str], dt: date) -> None:
-    """Withdraw what an earlier run delivered for this date."""
-    for feed in feeds:
-        suffix = "parquet" if feed in PARQUET_FEEDS else "csv"
-        (landing / feed / f"{feed}_{dt:%Y%m%d}.{suffix}").unlink(missing_ok=True)

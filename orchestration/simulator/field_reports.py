@@ -154,7 +154,7 @@ class Mail:
         due = pc.less_equal(self.rows["deliver_day"], today.day)
         rows = self.rows.filter(due).drop_columns("deliver_day")
         self.rows = self.rows.filter(pc.invert(due))
-        if len(rows):
+        if len(rows) and not today.outbox.is_closed:
             today.outbox.pieces.setdefault(self.feed, []).append(rows)
 
 
@@ -460,7 +460,7 @@ def ask_follow_ups(today: Today, waiting: pa.Table) -> pa.Table:
                 "contact_id": asked["contact_id"].take(pa.array(told)),
                 "staff_id": coded(staff[told], today.world.staff_ids),
                 "answer_code": codes.take(pa.array(told)),
-                "answer_text": _written(slots[told], reasons[told], u) if writes else None,
+                "answer_text": _written(today, slots[told], reasons[told], u) if writes else None,
                 "at": at[told],
             },
         )
@@ -502,12 +502,12 @@ def _answer(
     return pa.array(marks).cast(pa.string()), everybody
 
 
-def _written(slots: Ints, reasons: Ints, u: Mapping[str, Floats]) -> pa.Array:
+def _written(today: Today, slots: Ints, reasons: Ints, u: Mapping[str, Floats]) -> pa.Array:
     """What the caller types in; now and then a telephone number with it."""
     writes = u["write"][slots] < _WRITES
     text = coded(reasons, _REASON_TEXTS)
     numbered = u["number"][slots] < _TYPES_NUMBER
-    with_number = joined(text, "，请回电", msisdn(slots))
+    with_number = joined(text, "，请回电", msisdn(today.world.people.keys[slots]))
     text = pc.if_else(pa.array(numbered), with_number, text)
     return pc.if_else(pa.array(writes), text, pa.scalar(None, pa.string()))
 

@@ -25,6 +25,8 @@ _REGIONS = ("990101", "990102", "990203", "990304")
 _ID_WEIGHTS = np.array([7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2])
 _ID_CHECKS = tuple("10X98765432")
 _TEN_DIGITS = 10**8
+SLOTS_A_REGION = 10_000_000  # slots of a region are numbered from here on, within the operator
+BATCHES = 9
 
 
 def pick(slots: Ints, salt: int, choices: int) -> Ints:
@@ -71,11 +73,21 @@ def imsi(slots: Ints) -> pa.Array:
     return joined("46099", padded(slots + 1, 10))
 
 
-def imei(devices: Ints, slots: Ints, numbers: Ints) -> pa.Array:
-    """15 digits: type allocation code, serial of the slot's n-th device, Luhn digit."""
-    serial = ((slots * 37 + numbers * 500_009) % 1_000_000).astype(np.int64)
-    tac = np.array([int(device.tac) for device in cat.DEVICES])[devices]
-    body = tac * 1_000_000 + serial
+def tac(devices: Ints, regions: Ints, numbers: Ints) -> Ints:
+    """Type allocation code of a device: later batches of a model have codes of their own.
+
+    A code leaves room for a million devices, so that each region and each batch has one.
+    """
+    base = np.array([int(device.tac) for device in cat.DEVICES])[devices]
+    batch = np.minimum(numbers - 1, BATCHES - 1)
+    return base + regions * 10_000 + np.maximum(batch, 0) * 1_000
+
+
+def imei(devices: Ints, keys: Ints, numbers: Ints) -> pa.Array:
+    """15 digits: type allocation code, serial of the n-th device of a slot, Luhn digit."""
+    regions, slots = np.divmod(keys, SLOTS_A_REGION)
+    serial = (slots * 37) % 1_000_000  # a bijection of a million slots
+    body = tac(devices, regions, numbers) * 1_000_000 + serial
     places = (body[:, None] // 10 ** np.arange(14)) % 10  # from the right
     doubled = places * np.where(np.arange(14) % 2 == 0, 2, 1)
     check = (-(doubled // 10 + doubled % 10).sum(axis=1)) % 10

@@ -10,23 +10,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator.randomness import Floats, Stream
-from orchestration.simulator.state import CONTENT, DECIDED, NEVER, THINKING, VAS
+from orchestration.simulator.state import CONTENT, DECIDED, GONE, NEVER, NO_CAUSE, THINKING, VAS
 from orchestration.simulator.today import Flags, Ints, Today
 
-_ABRUPT = 0.06  # share that decides at once
-_DECISIONS_A_DAY = 0.075  # of those who think, at full pace
-_DAYS_TO_FULL_PACE = 60
-_RECOVERIES_A_DAY = 0.0035
-DAYS_OF_DECLINE = 16  # for usage to fall by the trait's log factor
+# Days for which the truth says how likely a departure is: to the lead of 7 days, and to 30, 90
+# and 180 days after it, or after today.
+CHANCE_DAYS = (7, 30, 37, 60, 90, 97, 180, 187)
+_PACES = 8  # groups of people of about the same pace
+ABRUPT = 0.13  # share that decides at once
+DECISIONS_A_DAY = 0.12  # of those who think, at full pace
+DAYS_TO_FULL_PACE = 55
+RIPENING = 3  # power with which the pace grows until then
+RECOVERIES_A_DAY = 0.0025
+DAYS_TO_EXIT = 3  # mean, from the decision, after the first day
+DAYS_OF_DECLINE = 12  # for usage to fall by the trait's log factor
 MOST_DECLINE = 2.3
 DAYS_OF_THINKING = 50  # about the mean time from the thought to the exit
 _LIFE_EVENTS_A_DAY = 0.00006
 _FRAUDS_A_DAY = 0.00003
 _HOLDS_A_DAY = 0.00007
 _LOST_SIMS_A_DAY = 0.0001
+_REAL_NAME_BARS_A_DAY = 0.00005
+_OPERATOR_BARS_A_DAY = 0.00002
 # Cumulative shares of how one goes, in the order of the kinds.
 _KINDS = (cat.EXITS.index("PORT_OUT"), cat.EXITS.index("CLOSED"), cat.EXITS.index("SILENT"))
 _UNPAID = cat.EXITS.index("UNPAID")
@@ -46,6 +55,8 @@ class Turns:
     fraud: Flags
     hold: Flags
     lost_sim: Flags
+    real_name: Flags
+    operator: Flags
     hold_days: Ints
 
 
@@ -69,16 +80,17 @@ def think(today: Today) -> Turns:
         "fraud",
         "hold",
         "lost",
+        "barred",
         "hold_days",
     )
     able = today.is_living & (state.status <= cat.ONE_WAY)
     _be_absent(today, u, able)
 
     thinking = able & (state.stage == THINKING)
-    pace = _DECISIONS_A_DAY * np.exp(people.haste) * _remedy(today)
-    pace *= np.minimum(1.0, (day - state.stage_day + 1) / _DAYS_TO_FULL_PACE) ** 2
+    pace = DECISIONS_A_DAY * np.exp(people.haste) * _remedy(today)
+    pace *= np.minimum(1.0, (day - state.stage_day + 1) / DAYS_TO_FULL_PACE) ** RIPENING
     decided = thinking & (u["decide"] < pace)
-    recovered = thinking & ~decided & (u["recover"] < _RECOVERIES_A_DAY)
+    recovered = thinking & ~decided & (u["recover"] < RECOVERIES_A_DAY)
     state.stage[recovered] = CONTENT
     state.stage_day[recovered] = day
 
@@ -90,16 +102,16 @@ def think(today: Today) -> Turns:
     state.cause[thinkers] = pick_cause(hazards[new], u["cause"][thinkers])
     state.stage[thinkers] = THINKING
     state.stage_day[thinkers] = day
-    decided[thinkers] = u["abrupt"][thinkers] < _ABRUPT
+    decided[thinkers] = u["abrupt"][thinkers] < ABRUPT
 
     life_event = able & ~decided & (u["life_event"] < _LIFE_EVENTS_A_DAY)
     state.cause[life_event] = cat.CAUSE["LIFE_EVENT"]
     decided |= life_event
     state.stage[decided] = DECIDED
-    state.exit_day[decided] = (day + 1 - 3 * np.log1p(-u["exit_days"].astype(np.float64)))[
-        decided
-    ].astype(np.int64)
+    waiting = -DAYS_TO_EXIT * np.log1p(-u["exit_days"].astype(np.float64))
+    state.exit_day[decided] = (day + 1 + waiting)[decided].astype(np.int64)
     state.exit_kind[decided] = _kind(u["kind"], people.is_prepaid, life_event)[decided]
+    _give_up(today)
 
     state.decline[:] = np.where(
         state.stage >= THINKING,
@@ -111,9 +123,28 @@ def think(today: Today) -> Turns:
     fraud = calm & (u["fraud"] < _FRAUDS_A_DAY * np.where(is_new, 4, 1))
     hold = calm & ~fraud & (u["hold"] < _HOLDS_A_DAY)
     lost = calm & ~fraud & ~hold & (u["lost"] < _LOST_SIMS_A_DAY)
+    calm &= ~(fraud | hold | lost)
+    real_name = calm & (u["barred"] < _REAL_NAME_BARS_A_DAY)
+    operator = calm & (u["barred"] > 1 - _OPERATOR_BARS_A_DAY)
     waiting = -np.log1p(-u["hold_days"].astype(np.float64))
     days = np.where(hold, 20 + np.minimum(150, 50 * waiting), 1 + np.minimum(20, 4 * waiting))
-    return Turns(decided, fraud, hold, lost, days.astype(np.int64))
+    return Turns(decided, fraud, hold, lost, real_name, operator, days.astype(np.int64))
+
+
+def _give_up(today: Today) -> None:
+    """Lines whose day has come: for a new number, for a firm's move, or after a washed life."""
+    state, people = today.state, today.world.people
+    tied = people.ties
+    leaving = np.flatnonzero(
+        today.is_living & (state.stage != GONE) & (tied.gives_up_day <= today.day)
+    )
+    state.stage[leaving] = DECIDED
+    state.exit_day[leaving] = today.day
+    firm = tied.is_firm[leaving]
+    aloud = tied.is_given_up_aloud[leaving] | ~people.is_prepaid[leaving]
+    kind = np.where(firm, _KINDS[0], np.where(aloud, _KINDS[1], _KINDS[2]))
+    state.exit_kind[leaving] = kind
+    state.cause[leaving] = np.where(firm, cat.CAUSE["COMPETITOR_OFFER"], NO_CAUSE)
 
 
 def daily_hazards(today: Today, slots: Ints) -> Floats:
@@ -134,6 +165,65 @@ def daily_hazards(today: Today, slots: Ints) -> Floats:
     is_new = day - people.activated_day[slots] < 120
     hazards *= (np.where(is_new, 1.8, 1.0) * _remedy(today)[slots])[:, None].astype(np.float32)
     return hazards
+
+
+def chances_to_leave(today: Today, slots: Ints, hazard: Floats) -> npt.NDArray[np.float64]:
+    """Chance to leave of one's own will within each of `CHANCE_DAYS`, (slots, days).
+
+    What an all-knowing observer would say at the end of today: the stage, its age, the pace and
+    the present daily hazard of a thought are known, the future draws are not. Contacts, lapses of
+    payment, moves and removals are left out.
+    """
+    state, people = today.state, today.world.people
+    most = CHANCE_DAYS[-1]
+    remedy = _remedy(today)[slots].astype(np.float64)
+    edges = np.quantile(people.haste[slots], np.linspace(0, 1, _PACES + 1)[1:-1])
+    group = np.searchsorted(edges, people.haste[slots])
+    pace = np.array(
+        [
+            np.exp(people.haste[slots][group == g].mean()) if (group == g).any() else 1.0
+            for g in range(_PACES)
+        ]
+    )
+    # For each pace and age of the thought: chance to have left k days later.
+    oldest = 2 * DAYS_TO_FULL_PACE
+    thinking = np.stack([_left_after(pace, np.full(_PACES, age), most) for age in range(oldest)])
+    fresh = thinking[0]
+    decided = _delay(most)
+    start = ABRUPT * decided + (1 - ABRUPT) * fresh  # (paces, days) from the thought on
+    chances = np.zeros((len(slots), len(CHANCE_DAYS)))
+    stage = state.stage[slots]
+    age = np.clip(today.day + 1 - state.stage_day[slots], 0, oldest - 1)
+    for column, days in enumerate(CHANCE_DAYS):
+        # A thought on day s from now, then s days fewer to go.
+        to_go = start[:, days - 1 :: -1][:, :days]
+        thought_on = hazard[:, None] * np.exp(-hazard[:, None] * np.arange(days))
+        content = (thought_on * to_go[group]).sum(axis=1)
+        thinks = thinking[age, group, days - 1]
+        slower = 1 - (1 - thinks) ** remedy
+        leaves = (state.exit_day[slots] <= today.day + days).astype(np.float64)
+        chances[:, column] = np.select(
+            [stage == CONTENT, stage == THINKING], [content, slower], leaves
+        )
+    return chances
+
+
+def _left_after(pace: npt.NDArray[np.float64], age: Ints, days: int) -> npt.NDArray[np.float64]:
+    """Chance to have left k = 1..days later of who has been thinking for `age` days."""
+    alive = np.ones_like(pace)
+    deciding = np.zeros((len(pace), days))
+    for k in range(days):
+        ripe = np.minimum(1.0, (age + k + 1) / DAYS_TO_FULL_PACE) ** RIPENING
+        deciding[:, k] = alive * np.minimum(1.0, DECISIONS_A_DAY * pace * ripe)
+        alive = (alive - deciding[:, k]) * (1 - RECOVERIES_A_DAY)
+    delay = np.diff(_delay(days), prepend=0.0)
+    left = np.stack([np.convolve(row, delay)[:days] for row in deciding])
+    return np.minimum(1.0, left.cumsum(axis=1))
+
+
+def _delay(days: int) -> npt.NDArray[np.float64]:
+    """Chance that a decision has been carried out within 1..days days."""
+    return np.asarray(-np.expm1(-np.arange(days) / DAYS_TO_EXIT))
 
 
 def pick_cause(hazards: Floats, u: Floats) -> Ints:
@@ -188,8 +278,12 @@ def _kind(u: Floats, is_prepaid: Flags, life_event: Flags) -> Ints:
 
 
 def exits_today(today: Today) -> Flags:
+    """Whose day has come; who leaves by no longer paying goes when the line is suspended."""
     state = today.state
-    return today.is_living & (state.stage == DECIDED) & (state.exit_day <= today.day)
+    due = today.is_living & (state.stage == DECIDED) & (state.exit_day <= today.day)
+    unpaid = due & (state.exit_kind == _UNPAID)
+    state.refuses_to_pay |= unpaid
+    return due & ~unpaid
 
 
 def forget_exit(today: Today, slots: Ints) -> None:
@@ -198,3 +292,4 @@ def forget_exit(today: Today, slots: Ints) -> None:
     state.stage[slots] = CONTENT
     state.stage_day[slots] = today.day
     state.exit_day[slots] = NEVER
+    state.refuses_to_pay[slots] = False

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import usage
+from orchestration.simulator import circles
 from orchestration.simulator.feeds import NO_VALUE, coded, joined
 from orchestration.simulator.randomness import Floats, Stream
 from orchestration.simulator.state import (
@@ -33,8 +33,10 @@ from orchestration.simulator.state import (
 from orchestration.simulator.today import Ints, Today, day_number
 
 BILL_DAY, DUE_DAY = 3, 20
-_DENOMINATIONS = np.array([3_000, 5_000, 10_000, 20_000, 50_000])
-_VALIDITY_DAYS = np.array([40, 70, 100, 130, 200])
+_DENOMINATIONS = np.array([1_000, 2_000, 3_000, 5_000, 10_000, 20_000, 50_000])
+_VALIDITY_DAYS = np.array([40, 50, 60, 90, 120, 180, 360])
+_TOPUPS_WITHOUT_NEED = 0.005  # a day, for somebody average
+_TOPUPS_BEFORE_FEE = 0.15  # a day in the last part of the month, if the balance is too low
 _METHODS = ("APP", "WECHAT", "ALIPAY", "HALL", "BANK")
 
 
@@ -99,19 +101,23 @@ def _top_up(today: Today, u: Mapping[str, Floats]) -> None:
     )
     balance = state.balance_fen
     stuck = (balance < 0) | (state.valid_until < day)
+    expiring = state.valid_until - day < 6
     short = (balance < fee) & (today.date.day >= 18)
+    low = balance < 500
+    is_needed = stuck | expiring | short | low
     chance = np.select(
-        [stuck, state.valid_until - day < 6, short, balance < 500],
-        [0.30, 0.30, 0.24, 0.10],
-        0.006,
+        [stuck, expiring, short, low],
+        [0.30, 0.30, _TOPUPS_BEFORE_FEE, 0.10],
+        _TOPUPS_WITHOUT_NEED * people.topup_eagerness,
     ) * np.exp(-0.3 * people.carelessness)
     chance *= np.where(state.stage >= THINKING, np.where(state.stage > THINKING, 0.1, 0.35), 1.0)
     joining = people.activated_day == day
     paying = np.flatnonzero(living & ((u["topup"] < chance) | joining))
-    wanted = np.maximum(people.topup_fen[paying], fee[paying] - balance[paying])
-    # A visit now and then for another amount than the usual.
-    smaller = (u["size"][paying] < 0.2) & ~joining[paying]
-    wanted = np.where(smaller, np.maximum(3_000, fee[paying] - balance[paying]), wanted)
+    # Enough to be out of the red; whether it also covers the next fee is a matter of habit.
+    wanted = np.maximum(people.topup_fen[paying], -balance[paying])
+    # Without need, and now and then with it, for less than the usual.
+    smaller = ((u["size"][paying] < 0.08) | ~is_needed[paying]) & ~joining[paying]
+    wanted = np.where(smaller, np.maximum(people.topup_fen[paying] // 3, -balance[paying]), wanted)
     index = np.minimum(np.searchsorted(_DENOMINATIONS, wanted), len(_DENOMINATIONS) - 1)
     at = np.where(
         joining[paying], today.midnight + people.activated_second[paying], today.at(u["at"])[paying]
@@ -141,7 +147,7 @@ def top_up(
 
 def _pay_bills(today: Today, u: Mapping[str, Floats]) -> None:
     state, people, day = today.state, today.world.people, today.day
-    owing = today.is_present & ~people.is_prepaid & (state.owed_fen > 0)
+    owing = today.is_present & ~people.is_prepaid & (state.owed_fen > 0) & ~state.refuses_to_pay
     on_time = owing & (state.pay_day == day)
     days_late = day - state.due_day
     late = owing & (state.pay_day == NEVER) & (days_late > 0) & today.is_living
@@ -268,7 +274,7 @@ def bill(today: Today) -> None:
             "due_on": np.where(prepaid, NO_VALUE, due),
         },
     )
-    usage.deliver_circle(
+    circles.deliver(
         today,
         f"{month:%Y-%m}",
         np.where(state.is_closed, state.closed_voice_out, 0),

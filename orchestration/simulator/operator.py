@@ -1,54 +1,52 @@
-"""The synthetic operator: simulate days, deliver their feeds, keep the truth apart.
+"""The synthetic operator: its regions lived side by side, its files released together.
 
-Here: the order of a day, and picking up where an earlier call ended. Not here: what happens in a
-day (one module a subject), the platform (nothing of it is imported).
+Here: what identifies an operator, how it is cut into regions, who lives them, and moving finished
+files into the landing zone. Not here: a region's days (`region.py`), the platform (nothing of it is
+imported).
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-import numpy as np
-
-from orchestration.simulator import (
-    campaigns,
-    care,
-    crm,
-    field,
-    holdings,
-    life,
-    money,
-    standing,
-    usage,
-)
-from orchestration.simulator import truth as truths
+from orchestration.simulator import worker
 from orchestration.simulator.feeds import (
     DAILY_FEEDS,
     FIELD_FEEDS,
     MONTHLY_FEEDS,
-    SECONDS_A_DAY,
-    remove,
+    REFERENCE_FEEDS,
     write,
 )
 from orchestration.simulator.organisation import organisation
-from orchestration.simulator.people import people, slots_through
-from orchestration.simulator.randomness import Draws
 from orchestration.simulator.reference import reference_tables
-from orchestration.simulator.state import opening_state, restore, save
-from orchestration.simulator.today import Today, World, day_number
+from orchestration.simulator.region import DaysMissingError, Region, live
 
 # Raised whenever the same seed would give another world: old states are then of no use.
-_VERSION = 1
-_KEPT_STATES = 8
+_VERSION = 2
+_ONE_REGION_BELOW = 10_000  # subscribers; two regions use two processors
+_LARGEST_REGION = 250_000  # subscribers; bounds the memory of a process
+_STAGING = ".unfinished"  # within the landing zone, so that releasing a file is one rename
+
+OnDay = Callable[[date, int, int], None]
 
 
 class OperatorMismatchError(ValueError):
     """The truth folder belongs to another operator, or the days do not follow on."""
+
+
+class RegionFailedError(RuntimeError):
+    """A region's process ended with an error; nothing was released."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,12 @@ class _Operator:
     opened_on: str
 
 
+def regions_of(subscribers: int) -> list[int]:
+    """Subscribers of each region: equal parts, none larger than a process should hold."""
+    count = 1 if subscribers < _ONE_REGION_BELOW else max(2, -(-subscribers // _LARGEST_REGION))
+    return [subscribers * (n + 1) // count - subscribers * n // count for n in range(count)]
+
+
 def simulate(
     subscribers: int,
     first: date,
@@ -78,127 +82,136 @@ def simulate(
     landing: Path,
     truth: Path,
     published: Path | None = None,
-    on_day: Callable[[date], None] | None = None,
+    on_day: OnDay | None = None,
     opened_on: date | None = None,
+    outcome_days: int = 0,
 ) -> SimulationSummary:
     """Live the days `first`..`last` and deliver their landing files.
 
     The first call opens the operator on `opened_on` (default `first`) with full snapshots; later
     calls go on from any day up to the one after the last simulated. Days before `first` are never
     rewritten. The same seed, size, opening and published lists give the same bytes, in one call or
-    many. Lists are read from `<published>/dt=<day before>/**/list.parquet`. State is kept under
-    `truth` and could be made again from the opening.
+    many, on any number of processors. Lists are read from
+    `<published>/dt=<day before>/**/list.parquet`. `outcome_days` more are lived without files for
+    the truth. Files appear in the landing zone when all of them are finished.
 
-    Raises OperatorMismatchError for parameters that differ from those of `truth` and for a gap
-    between the days, ValueError for impossible parameters.
+    `on_day` is called with the day, the region's number and the number of regions. Raises
+    OperatorMismatchError for parameters that differ from those of `truth` and for a gap between
+    the days, ValueError for impossible parameters, RegionFailedError if a process fails.
     """
     if subscribers < 1 or last < first:
         raise ValueError("simulate needs at least one subscriber and first <= last")
     operator, is_new = _open(truth, seed, subscribers, first, opened_on)
-    opened_day, first_day, last_day = (
-        day_number(date.fromisoformat(operator.opened_on)),
-        day_number(first),
-        day_number(last),
-    )
-    if first_day < opened_day:
+    opening = date.fromisoformat(operator.opened_on)
+    if first < opening:
         raise OperatorMismatchError(f"the operator opened on {operator.opened_on}, after {first}")
-    states = truth / "state"
-    through = max((_state_day(path) for path in states.glob("*.npz")), default=opened_day - 1)
-    if first_day > max(through, opened_day - 1) + 1:
-        missing = date(1970, 1, 1) + timedelta(days=through + 1)
-        raise OperatorMismatchError(f"{first} does not follow on: simulate from {missing} first")
+    staging = landing / _STAGING
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    sizes = regions_of(subscribers)
+    regions = [
+        Region(number, len(sizes), size, seed, opening, staging, truth, published)
+        for number, size in enumerate(sizes)
+    ]
+    try:
+        rows = _live_all(regions, first, last, outcome_days, on_day)
+        rows.update(_write_reference(regions, first, last))
+        if is_new:
+            _write_operator(truth, operator)
+        files = _release(staging, landing, first, last)
+    except DaysMissingError as error:
+        raise OperatorMismatchError(str(error)) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return SimulationSummary(days=(last - first).days + 1, files=files, rows=dict(rows))
 
-    draws = Draws(seed)
-    tree = organisation(subscribers)
-    world = World(
-        draws, tree, people(draws, tree, subscribers, opened_day, last_day), subscribers, opened_day
-    )
-    state = opening_state(draws, world.people, opened_day)
-    desk = field.Desk()
-    start = opened_day
-    usable = [path for path in sorted(states.glob("*.npz")) if _state_day(path) < first_day]
-    if usable:
-        desk = field.Desk.unpacked(restore(state, usable[-1]))
-        start = _state_day(usable[-1]) + 1
-    for path in states.glob("*.npz"):
-        if _state_day(path) >= first_day:  # of days about to be lived anew
-            path.unlink()
-    if is_new:
-        _write_operator(truth, operator)
 
+def _live_all(
+    regions: list[Region], first: date, last: date, outcome_days: int, on_day: OnDay | None
+) -> Counter[str]:
+    def told(region: Region) -> Callable[[date], None]:
+        return lambda day: on_day(day, region.number, region.regions) if on_day else None
+
+    if len(regions) == 1:
+        return live(regions[0], first, last, outcome_days, told(regions[0]))
     rows: Counter[str] = Counter()
-    files = 0
-    for day in range(start, last_day + 1):
-        today = Today(world, state, day)
-        _live(today, published, desk)
-        if day >= first_day:
-            delivered = _deliver(today, landing, published)
-            truths.write_field_day(today, truth, desk.contacts, desk.faults)
-            rows.update(delivered)
-            files += len(delivered)
-            if today.is_last_of_month:
-                truths.write_month_end(today, truth)
-            if on_day is not None:
-                on_day(today.date)
-        if day == last_day or today.is_last_of_month:
-            present = slots_through(subscribers, opened_day, day)
-            save(state, present, desk.packed(), _state_path(states, day))
-    truths.write_people(today, truth)
-    _tidy(states)
-    return SimulationSummary(days=last_day - first_day + 1, files=files, rows=dict(rows))
-
-
-def _live(today: Today, published: Path | None, desk: field.Desk) -> None:
-    """One day, in the order in which things act on each other."""
-    if today.is_first_of_month:
-        money.start_month(today)
-        holdings.start_month(today)
-    if today.day == today.world.opened_day:
-        life.begin(today)
-    _welcome(today)
-    field.answer(today, published, desk)
-    campaigns.run(today)
-    turns = life.think(today)
-    money.pay(today)
-    standing.update(today, turns)
-    holdings.browse(today)
-    usage.change_devices(today)
-    usage.use(today)
-    money.charge(today)
-    care.live(today, turns)
-    if today.date.day == money.BILL_DAY and money.has_closed_month(today):
-        money.bill(today)
-    money.deliver_balances(today)
-
-
-def _welcome(today: Today) -> None:
-    """Joiners, or on the opening day everybody, appear in the customer files."""
-    slots = today.joined_slots
-    world = today.world
-    crm.deliver_subscribers(today, slots)
-    crm.deliver_customers(today, slots)
-    crm.deliver_consents(today, slots)
-    holdings.snapshot(today, slots)
-    seconds = world.people.activated_day[slots] * SECONDS_A_DAY
-    usage.deliver_devices(
-        today, slots, seconds + world.people.activated_second[slots] + 600 * np.ones_like(slots)
+    lock = threading.Lock()
+    processors = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     )
+    with ThreadPoolExecutor(processors or 1) as pool:
+        for counted in pool.map(
+            lambda region: _in_a_process(region, first, last, outcome_days, told(region), lock),
+            regions,
+        ):
+            rows.update(counted)
+    return rows
 
 
-def _deliver(today: Today, landing: Path, published: Path | None) -> Mapping[str, int]:
-    """Write the day's files; feed -> rows."""
-    tables = {feed: today.outbox.collect(feed) for feed in DAILY_FEEDS}
-    if today.date.day == money.BILL_DAY and money.has_closed_month(today):
-        tables |= {feed: today.outbox.collect(feed) for feed in MONTHLY_FEEDS}
-    if field.has_begun(published, today):
-        tables |= {feed: today.outbox.collect(feed) for feed in FIELD_FEEDS}
-    else:
-        remove(landing, FIELD_FEEDS, today.date)
-    if today.day == today.world.opened_day:
-        tables |= reference_tables(today.world.organisation)
-    for feed, table in tables.items():
-        write(landing, feed, today.date, table)
-    return {feed: len(table) for feed, table in tables.items()}
+def _in_a_process(
+    region: Region,
+    first: date,
+    last: date,
+    outcome_days: int,
+    on_day: Callable[[date], None],
+    lock: threading.Lock,
+) -> Counter[str]:
+    """Live one region in a process of its own, which tells its days line by line."""
+    job = {"region": asdict(region), "first": first, "last": last, "outcome_days": outcome_days}
+    command = [sys.executable, "-m", worker.__name__, json.dumps(job, default=str)]
+    log = region.staging / f"{region.name}.log"
+    rows: Counter[str] = Counter()
+    missing = None
+    with (
+        log.open("w", encoding="utf-8") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
+        for line in process.stdout or ():
+            said = json.loads(line)
+            if "day" in said:
+                with lock:
+                    on_day(date.fromisoformat(said["day"]))
+            missing = said.get("missing", missing)
+            rows.update(said.get("rows", {}))
+    if process.returncode != 0:
+        complaint = log.read_text(encoding="utf-8").strip().splitlines()[-20:]
+        raise RegionFailedError("\n".join([f"region {region.name} failed:", *complaint]))
+    if missing is not None:
+        raise DaysMissingError(missing)
+    return rows
+
+
+def _write_reference(regions: list[Region], first: date, last: date) -> Counter[str]:
+    """The reference feeds of the whole operator, on the opening day."""
+    opening = regions[0].opened_on
+    rows: Counter[str] = Counter()
+    if first <= opening <= last:
+        trees = [organisation(r.subscribers, r.number, r.regions) for r in regions]
+        for feed, table in reference_tables(trees).items():
+            write(regions[0].staging, feed, opening, table)
+            rows[feed] += len(table)
+    return rows
+
+
+def _release(staging: Path, landing: Path, first: date, last: date) -> int:
+    """Move the finished files into the landing zone, day by day, and withdraw what they replace."""
+    finished = {path.relative_to(staging) for path in staging.glob("*/*")}
+    every = (*REFERENCE_FEEDS, *DAILY_FEEDS, *MONTHLY_FEEDS, *FIELD_FEEDS)
+    days = {f"{first + timedelta(days=n):%Y%m%d}" for n in range((last - first).days + 1)}
+    for feed in every:
+        folder = landing / feed
+        for old in folder.iterdir() if folder.is_dir() else ():
+            stamp = old.name.removeprefix(f"{feed}_")[:8]
+            if stamp in days and old.relative_to(landing) not in finished:
+                old.unlink()
+    for path in sorted(finished, key=lambda path: (_stamp(path), path)):
+        (landing / path.parent).mkdir(parents=True, exist_ok=True)
+        (staging / path).replace(landing / path)
+    return len(finished)
+
+
+def _stamp(path: Path) -> str:
+    return path.name.removeprefix(f"{path.parent.name}_")[:8]
 
 
 def _open(
@@ -227,19 +240,3 @@ def _write_operator(truth: Path, operator: _Operator) -> None:
     unfinished = truth / "operator.json.tmp"
     unfinished.write_text(json.dumps(asdict(operator), indent=2) + "\n", encoding="utf-8")
     unfinished.replace(truth / "operator.json")
-
-
-def _state_path(states: Path, day: int) -> Path:
-    return states / f"{day:06d}.npz"
-
-
-def _state_day(path: Path) -> int:
-    return int(path.stem)
-
-
-def _tidy(states: Path) -> None:
-    """Keep the newest states and those of month ends; the rest can be lived again."""
-    for path in sorted(states.glob("*.npz"))[:-_KEPT_STATES]:
-        day = date(1970, 1, 1) + timedelta(days=_state_day(path))
-        if (day + timedelta(days=1)).day != 1:
-            path.unlink()

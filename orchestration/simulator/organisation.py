@@ -58,6 +58,12 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Agent:
+    agent_id: str
+    branch: int
+
+
+@dataclass(frozen=True)
 class Organisation:
     """Units, branches (by index), staff in the order of their ids."""
 
@@ -69,6 +75,14 @@ class Organisation:
     @property
     def branches(self) -> int:
         return len(self.branch_ids)
+
+    @property
+    def agents(self) -> tuple[Agent, ...]:
+        return tuple(Agent(self.agent(b), b) for b in range(self.branches))
+
+    def seller_of(self, branches, u):  # type: ignore[no-untyped-def]
+        agent = np.where(u < 0.45, branches, -1)
+        return np.where(u < 0.45, branches + self.branches, branches), agent
 
     def hall(self, branch: int) -> str:
         return f"CH{branch + 1:03d}H"
@@ -90,7 +104,7 @@ class Organisation:
         return table[branches, np.where(roles < 0, 0, roles)]
 
 
-def organisation(subscribers: int) -> Organisation:
+def organisation(subscribers: int, region: int = 0, regions: int = 1) -> Organisation:
     """The tree of an operator of this size; the same for the same size."""
     provinces = 1 if subscribers < _LARGE else 2
     cities = 2 if subscribers < _SMALL else 3 if subscribers < _LARGE else 4

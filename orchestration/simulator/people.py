@@ -7,23 +7,42 @@ numbers (`identity.py`). Traits are a pure function of the seed and the slot; fe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from orchestration.simulator import catalogue as cat
+from orchestration.simulator.identity import SLOTS_A_REGION
 from orchestration.simulator.organisation import Organisation
 from orchestration.simulator.randomness import Draws, Floats, Stream
+from orchestration.simulator.ties import NOBODY, Ties, ties
+from orchestration.simulator.twins import Twins, twins
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Traits = TypeVar("Traits")
 
 # Joiners a day per subscriber at the opening: keeps the base about level against its losses.
 JOINERS_A_DAY = 0.0026
 PREPAID_SHARE = 0.45  # of the opening base
 PREPAID_SHARE_OF_JOINERS = 0.58  # prepaid lines come and go faster
 _MINUTES_A_MONTH = 30.4
+
+TALK_DEVIATION = 0.35  # spread of calling between people beyond their activity (log)
+# Prepaid lines that hardly call: share and log level of calls. They may well use data.
+SELDOM_CALLER_SHARE, SELDOM_CALLER_LEVEL = 0.18, -4.5
+# Messages: who writes any, how many a day somebody average of them, and the spread.
+TEXTER_SHARE, MESSAGES_A_DAY, MESSAGES_DEVIATION = 0.75, 0.35, 1.0
+MESSAGES_BY_TALK = 0.5
+# The usual top-up grows less than what a month costs: who uses little pays for longer ahead, who
+# uses much pays more often.
+TYPICAL_TOPUP_FEN, TYPICAL_COST_FEN = 8_000, 2_500
+TOPUP_BY_COST, TOPUP_DEVIATION = 0.3, 0.7
+MOST_OVERAGE_AHEAD = 2  # expected cost beyond so many fees is not thought of when topping up
+# Topping up without need: its spread, and how much more often who talks more does it (logs).
+EAGERNESS_DEVIATION, EAGERNESS_BY_USE = 1.4, 1.2
 
 
 @dataclass(frozen=True)
@@ -36,7 +55,12 @@ class People:
     branch: Ints
     gender: Ints  # 0 female, 1 male
     birthday: Ints  # days since 1970
-    is_second_line: Flags  # belongs to the customer of the slot before
+    keys: Ints  # number of the slot within the whole operator, for what is drawn by hash
+    line_class: Ints  # index into LINE_CLASSES
+    sold_by_channel: Ints
+    sold_by_agent: Ints  # NOBODY: not by an agent
+    ties: Ties
+    twins: Twins
     price_sensitivity: Floats
     competitor_exposure: Floats
     dissatisfaction: Floats
@@ -51,6 +75,7 @@ class People:
     potential: Ints  # what potential outcomes are derived from
     weekend: Floats  # log factor of usage on a weekend day
     calls_a_day: Floats
+    messages_a_day: Floats
     minutes_a_call: Floats
     incoming: Floats  # incoming minutes per outgoing minute
     offnet_share: Floats
@@ -60,7 +85,8 @@ class People:
     first_plan: Ints
     best_plan: Ints
     is_autopay: Flags
-    topup_fen: Ints
+    topup_fen: Ints  # usual size
+    topup_eagerness: Floats  # multiplier of topping up without need
     hazards: Floats  # (slots, causes): daily hazard of the thought of leaving
 
     @property
@@ -72,6 +98,17 @@ class People:
         return self.hazards.argmax(axis=1).astype(np.int64)
 
 
+# A tie is known this long before the younger line's first day.
+_TIES_AHEAD_DAYS = 60
+LINE_CLASSES = ("VOICE", "DATA_ONLY", "IOT")
+VOICE, DATA_ONLY, IOT = range(3)
+_DATA_ONLY_SHARE, _IOT_SHARE = 0.012, 0.015
+_IOT_KB_A_DAY = 1_500
+_IOT_HAZARD = 0.15
+_LEAST_DECLINE = 0.7
+_WASHED_USE = 0.02  # of the person's use: just enough to look alive, or nothing at all
+
+
 def slots_through(subscribers: int, opened_day: int, day: int) -> int:
     """Slots activated by the end of the day: the opening base and a steady stream of joiners.
 
@@ -81,14 +118,25 @@ def slots_through(subscribers: int, opened_day: int, day: int) -> int:
 
 
 def people(
-    draws: Draws, organisation: Organisation, subscribers: int, opened_day: int, last_day: int
+    draws: Draws,
+    organisation: Organisation,
+    subscribers: int,
+    opened_day: int,
+    last_day: int,
+    outcome_days: int = 0,
 ) -> People:
-    """Everybody who joins by `last_day`."""
+    """Everybody who joins by `last_day`, for a story that ends `outcome_days` later.
+
+    Ties are known some time before the younger line's first day; therefore all slots are drawn
+    that far ahead, and cut at the end.
+    """
     n = slots_through(subscribers, opened_day, last_day)
+    drawn_day = last_day + outcome_days + _TIES_AHEAD_DAYS
+    ahead = slots_through(subscribers, opened_day, drawn_day)
     z = draws.normal(
         Stream.TRAITS,
         0,
-        n,
+        ahead,
         (
             "price",
             "competitor",
@@ -104,20 +152,24 @@ def people(
             "data",
             "weekend",
             "fit",
+            "messages",
+            "ahead",
+            "eager",
         ),
     )
     u = draws.uniform(
         Stream.TRAITS,
         0,
-        n,
+        ahead,
         (
             "joined",
             "second",
             "prepaid",
             "branch",
+            "seller",
+            "class",
             "gender",
             "age",
-            "line",
             "reach",
             "dog",
             "incoming",
@@ -125,13 +177,38 @@ def people(
             "video",
             "device",
             "autopay",
-            "topup",
             "light",
+            "caller",
+            "texter",
         ),
     )
-    share = np.where(np.arange(n) < subscribers, PREPAID_SHARE, PREPAID_SHARE_OF_JOINERS)
+    share = np.where(np.arange(ahead) < subscribers, PREPAID_SHARE, PREPAID_SHARE_OF_JOINERS)
     prepaid = u["prepaid"] < share
     branch = (u["branch"] * organisation.branches).astype(np.int64)
+    channel, agent = organisation.seller_of(branch, u["seller"])
+    activated = _activated(u["joined"], subscribers, opened_day, drawn_day, ahead)
+    line_class = np.searchsorted([_IOT_SHARE, _IOT_SHARE + _DATA_ONLY_SHARE], u["class"], "right")
+    line_class = np.array([IOT, DATA_ONLY, VOICE])[line_class]
+    tied = ties(
+        draws,
+        organisation,
+        activated,
+        branch,
+        prepaid,
+        agent,
+        line_class == VOICE,
+        subscribers,
+        opened_day,
+    )
+    person = _person(tied.predecessor)
+    z = {name: values[person] for name, values in z.items()}
+    own = {name: u[name] for name in ("joined", "second", "prepaid", "branch", "seller", "class")}
+    u = {name: values[person] for name, values in u.items()} | own
+    line_class = line_class[person]
+    branch = np.where(tied.has_same_home, branch[person], branch)
+    firm = tied.customer_slot
+    branch = np.where(tied.is_firm, branch[firm], branch)
+    prepaid = np.where(tied.is_firm, False, prepaid)
     # Branches differ in how they serve and how well they are covered.
     branches = organisation.branches
     served = np.linspace(-0.5, 0.5, branches, dtype=np.float32)[
@@ -142,14 +219,29 @@ def people(
     ]
     light = prepaid & (u["light"] < 0.12)
     activity = np.where(light, -1.6, 0.0) + 0.75 * z["activity"] - np.where(prepaid, 0.35, 0.0)
-    calls_a_day = 2.6 * np.exp(activity + 0.35 * z["talk"])
+    seldom = prepaid & (u["caller"] < SELDOM_CALLER_SHARE)
+    talk = TALK_DEVIATION * z["talk"]
+    calls_a_day = 2.6 * np.exp(activity + talk + np.where(seldom, SELDOM_CALLER_LEVEL, 0.0))
+    messages_a_day = MESSAGES_A_DAY * np.exp(
+        activity + MESSAGES_BY_TALK * z["talk"] + MESSAGES_DEVIATION * z["messages"]
+    )
     minutes_a_call = 1.9 * np.exp(0.3 * z["talk"])
     data_kb = 330_000 * np.exp(activity + 0.7 * z["data"])
     device_age = 0.6 * z["device"] + np.where(prepaid, 0.3, -0.1)
     first_device = _first_device(u["device"], device_age, data_kb)
-    best, chosen = _plans(prepaid, calls_a_day * minutes_a_call, data_kb, z["fit"])
-    people_traits = People(
-        activated_day=_activated(u["joined"], subscribers, opened_day, last_day, n),
+    is_machine = line_class == IOT
+    first_device = np.where(is_machine, cat.METER, first_device)
+    data_kb = np.where(cat.DEVICE_IS_SMART[first_device], data_kb, data_kb * 0.01)
+    data_kb = np.where(is_machine, _IOT_KB_A_DAY, data_kb)
+    alive = np.where(tied.is_washed & (u["light"] < 0.6), _WASHED_USE, 1.0)
+    alive = np.where(tied.is_washed & (u["light"] >= 0.6), 0.0, alive)
+    calls_a_day = np.where(line_class == VOICE, calls_a_day, 0.0) * alive
+    data_kb = data_kb * alive
+    writes = (u["texter"] < TEXTER_SHARE) & (line_class == VOICE)
+    messages_a_day = np.where(writes, messages_a_day, 0.0) * alive
+    best, chosen, expected_fen = _plans(prepaid, calls_a_day * minutes_a_call, data_kb, z["fit"])
+    everybody = People(
+        activated_day=activated,
         activated_second=(9 * 3600 + u["second"] * 11 * 3600).astype(np.int64),
         is_prepaid=prepaid,
         branch=branch,
@@ -157,7 +249,14 @@ def people(
         birthday=(opened_day - (18 + 52 * u["age"].astype(np.float64) ** 1.4) * 365.25).astype(
             np.int64
         ),
-        is_second_line=_second_lines(u["line"], subscribers),
+        keys=np.arange(ahead) + draws.region * SLOTS_A_REGION,
+        line_class=line_class,
+        sold_by_channel=channel,
+        sold_by_agent=agent,
+        ties=tied,
+        twins=twins(
+            draws, (line_class == VOICE) & ~tied.is_washed, _float(calls_a_day), opened_day
+        ),
         price_sensitivity=z["price"],
         competitor_exposure=z["competitor"],
         dissatisfaction=z["service"] + served[branch],
@@ -165,26 +264,48 @@ def people(
         device_age=_float(device_age),
         need_growth=z["need"],
         carelessness=z["careless"],
-        decline=_float(np.maximum(0.0, 1.1 + 0.5 * z["decline"])),
-        haste=_float(0.35 * z["haste"]),
+        decline=_float(np.maximum(_LEAST_DECLINE, 1.25 + 0.4 * z["decline"])),
+        haste=_float(0.2 * z["decline"] + 0.15 * z["haste"]),
         reachability=_float(0.35 + 0.6 * u["reach"]),
         is_sleeping_dog=u["dog"] < 0.07,
         potential=_potential(draws, n),
         weekend=_float(0.25 * z["weekend"]),
         calls_a_day=_float(calls_a_day),
+        messages_a_day=_float(messages_a_day),
         minutes_a_call=_float(minutes_a_call),
         incoming=_float(0.6 + 0.8 * u["incoming"]),
         offnet_share=_float(0.25 + 0.5 * u["offnet"]),
-        data_kb_a_day=_float(np.where(cat.DEVICE_IS_SMART[first_device], data_kb, data_kb * 0.01)),
+        data_kb_a_day=_float(data_kb),
         video_share=_float(0.15 + 0.5 * u["video"]),
         first_device=first_device,
         first_plan=chosen,
         best_plan=best,
         is_autopay=u["autopay"] < np.where(prepaid, 0.1, 0.5),
-        topup_fen=np.array([3000, 5000, 5000, 10000, 20000])[(u["topup"] * 5).astype(np.int64)],
-        hazards=np.zeros((0, 0), dtype=np.float32),
+        topup_fen=_usual_topup(chosen, expected_fen, z["ahead"]),
+        topup_eagerness=_float(
+            np.exp(EAGERNESS_DEVIATION * z["eager"] + EAGERNESS_BY_USE * (activity + talk))
+        ),
+        hazards=np.zeros((ahead, 0), dtype=np.float32),
     )
-    return _with_hazards(people_traits)
+    return _with_hazards(_first_slots(everybody, n))
+
+
+def _person(predecessor: Ints) -> Ints:
+    """The oldest line of the same person, whose traits all later ones share."""
+    person = np.where(predecessor == NOBODY, np.arange(len(predecessor)), predecessor)
+    while (person[person] != person).any():
+        person = person[person]
+    return person
+
+
+def _first_slots(traits: Traits, n: int) -> Traits:
+    """The same with the first `n` slots of every field."""
+    cut = {
+        f.name: _first_slots(value, n) if is_dataclass(value) else value[:n]
+        for f in fields(traits)  # type: ignore[arg-type]
+        for value in (getattr(traits, f.name),)
+    }
+    return replace(traits, **cut)  # type: ignore[type-var]
 
 
 def plan_cost_fen(minutes_a_month: Floats, kb_a_month: Floats) -> npt.NDArray[np.float32]:
@@ -198,18 +319,31 @@ def plan_cost_fen(minutes_a_month: Floats, kb_a_month: Floats) -> npt.NDArray[np
 
 def _plans(
     prepaid: Flags, minutes_a_day: Floats, data_kb: Floats, fit: Floats
-) -> tuple[Ints, Ints]:
-    """Cheapest plan for the person's needs, and the one chosen with an error of judgement."""
+) -> tuple[Ints, Ints, Floats]:
+    """Cheapest plan for the person's needs, the one chosen with an error of judgement, and what
+    that one is expected to cost a month.
+    """
     other_mode = prepaid[:, None] != cat.PLAN_IS_PREPAID
 
-    def cheapest(factor: Floats | float) -> Ints:
-        cost = plan_cost_fen(
+    def cost(factor: Floats | float) -> Floats:
+        return plan_cost_fen(
             _float(minutes_a_day * _MINUTES_A_MONTH * factor),
             _float(data_kb * _MINUTES_A_MONTH * factor),
         )
-        return np.where(other_mode, np.inf, cost).argmin(axis=1).astype(np.int64)
 
-    return cheapest(1.0), cheapest(np.exp(0.6 * fit))
+    def cheapest(costs: Floats) -> Ints:
+        return np.where(other_mode, np.inf, costs).argmin(axis=1).astype(np.int64)
+
+    true_costs = cost(1.0)
+    chosen = cheapest(cost(np.exp(0.6 * fit)))
+    return cheapest(true_costs), chosen, true_costs[np.arange(len(chosen)), chosen]
+
+
+def _usual_topup(plan: Ints, expected_fen: Floats, size: Floats) -> Ints:
+    """What a prepaid line is usually topped up with, before it is rounded to a denomination."""
+    cost = np.minimum(expected_fen, MOST_OVERAGE_AHEAD * cat.PLAN_FEE_FEN[plan])
+    by_cost = (cost / TYPICAL_COST_FEN) ** TOPUP_BY_COST
+    return (TYPICAL_TOPUP_FEN * by_cost * np.exp(TOPUP_DEVIATION * size)).astype(np.int64)
 
 
 def _first_device(u: Floats, age: Floats, data_kb: Floats) -> Ints:
@@ -233,15 +367,6 @@ def _activated(u: Floats, subscribers: int, opened_day: int, last_day: int, n: i
     return np.concatenate([opened_day - tenure, later])[:n].astype(np.int64)
 
 
-def _second_lines(u: Floats, subscribers: int) -> Flags:
-    """Second lines of the customer before; only in the opening base, never two in a row."""
-    second = u < 0.08
-    second[subscribers:] = False
-    second[:1] = False
-    second[1:] &= ~second[:-1]
-    return second
-
-
 def _with_hazards(traits: People) -> People:
     """Daily hazards of the thought of leaving by cause: shares, traits, misfit, payment mode."""
     hazards = np.empty((traits.slots, len(cat.CAUSES)), dtype=np.float32)
@@ -251,7 +376,10 @@ def _with_hazards(traits: People) -> People:
     misfit = traits.first_plan != traits.best_plan
     hazards[:, cat.CAUSE["PLAN_MISFIT"]] *= np.where(misfit, 1.8, 0.7)
     hazards *= np.where(traits.is_prepaid, THOUGHTS_A_DAY[1], THOUGHTS_A_DAY[0])[:, None]
-    return People(**{**vars(traits), "hazards": hazards})
+    hazards *= np.where(traits.line_class == IOT, _IOT_HAZARD, 1.0)[:, None].astype(np.float32)
+    # What a washed card and a firm do is decided elsewhere.
+    hazards[traits.ties.is_washed | traits.ties.is_firm] = 0
+    return replace(traits, hazards=hazards)
 
 
 def _potential(draws: Draws, slots: int) -> Ints:
@@ -261,7 +389,7 @@ def _potential(draws: Draws, slots: int) -> Ints:
 
 
 # Thoughts of leaving a day, postpaid and prepaid, for somebody average.
-THOUGHTS_A_DAY = (0.00165, 0.0030)
+THOUGHTS_A_DAY = (0.0016, 0.00265)
 
 
 def _float(values: npt.NDArray[np.floating]) -> Floats:

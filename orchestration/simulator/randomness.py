@@ -2,8 +2,8 @@
 
 Here: streams of draws, one row per subscriber slot. Not here: what the draws mean.
 
-A draw of slot i on day d in stream s comes from SFC64 seeded with (seed, s, d, block of i) and is
-row-major in the slot, so it does not change with the number of subscribers, with the range of days
+A draw of slot i of region r on day d in stream s comes from SFC64 seeded with (seed, r, s, d, block
+of i) and is row-major in the slot, so it does not change with the number of subscribers, with the range of days
 simulated or with what happens to anybody else. Rejection inside a row would break that: only draws
 that use a fixed number of random bits a row, or that come one after another, are offered.
 """
@@ -40,6 +40,8 @@ class Stream(IntEnum):
     STANDING = 13
     DEVICES = 14
     OPENING = 15
+    TIES = 16
+    TWINS = 17
     FIELD_CONTACTS = 60
     FIELD_REPORTS = 61
     FIELD_LOGS = 62
@@ -49,9 +51,10 @@ class Stream(IntEnum):
 
 @dataclass(frozen=True)
 class Draws:
-    """All randomness of one operator."""
+    """All randomness of one region of an operator."""
 
     seed: int
+    region: int = 0
 
     def uniform(
         self, stream: Stream, day: int, slots: int, names: Sequence[str]
@@ -70,7 +73,9 @@ class Draws:
     ) -> Mapping[str, Floats]:
         columns = np.empty((len(names), slots), dtype=np.float32)
         for block, first, last in blocks(slots):
-            seeds = np.random.SeedSequence([self.seed, int(stream), day, block, int(normal)])
+            seeds = np.random.SeedSequence(
+                [self.seed, self.region, int(stream), day, block, int(normal)]
+            )
             generator = np.random.Generator(np.random.SFC64(seeds))
             shape = (last - first, len(names))
             rows = (

@@ -13,14 +13,15 @@ import pyarrow as pa
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator.feeds import NO_VALUE, table
 from orchestration.simulator.identity import names
-from orchestration.simulator.organisation import ROLES, Organisation
+from orchestration.simulator.organisation import ROLES
 from orchestration.simulator.today import day_number
 
 _ON_SALE_SINCE = day_number(date(2020, 1, 1))
 
 
-def reference_tables(tree: Organisation) -> dict[str, pa.Table]:
+def reference_tables(trees) -> dict[str, pa.Table]:
     """Feed name -> its only file's rows."""
+    (tree, *_) = trees
     branches = range(tree.branches)
     staff, plans, products = tree.staff, cat.PLANS, cat.PRODUCTS
     agents = len(branches)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import holdings, life, money, usage
+from orchestration.simulator import devices, holdings, life, money
 from orchestration.simulator.people import People
 from orchestration.simulator.randomness import Floats, scramble
 from orchestration.simulator.reference import offer_id
@@ -301,7 +301,7 @@ def carry_out(today: Today, slots: Ints, families: Ints, u: Mapping[str, Floats]
     holdings.order(today, pack, PACK, np.full(len(pack), cat.FIRST_PACK))
     handset = slots[of("GIFT_HANDSET", "TOPUP_FOR_HANDSET", "DEVICE_UPGRADE")]
     models = np.array(cat.NEWEST_DEVICES)[handset % 3]
-    usage.give_device(today, handset, models, today.at(u["at"], 20.0, 21.0)[handset])
+    devices.give(today, handset, models, today.at(u["at"], 20.0, 21.0)[handset])
 
 
 def _pay_after_reminder(today: Today, slots: Ints, u: Mapping[str, Floats]) -> None:

@@ -14,7 +14,7 @@ from orchestration.simulator import catalogue as cat
 from orchestration.simulator import crm, holdings, life
 from orchestration.simulator.feeds import coded
 from orchestration.simulator.randomness import Floats, Stream
-from orchestration.simulator.state import GONE, NEVER
+from orchestration.simulator.state import DECIDED, GONE, NEVER, NO_CAUSE, THINKING
 from orchestration.simulator.today import Flags, Ints, Today
 
 PREPAID_TO_TWO_WAY_DAYS = 20
@@ -23,7 +23,20 @@ POSTPAID_TO_ONE_WAY_DAYS = 15
 POSTPAID_TO_TWO_WAY_DAYS = 30
 POSTPAID_TO_REMOVAL_DAYS = 120
 FRAUD_TO_REMOVAL_DAYS = 20
-_CHURN_KINDS = ("PORT_OUT", "CLOSED", "EXPIRED", "ARREARS_REMOVED", "FRAUD_REMOVED")
+_CHURN_KINDS = (
+    "PORT_OUT",
+    "CLOSED",
+    "EXPIRED",
+    "ARREARS_REMOVED",
+    "FRAUD_REMOVED",
+    "OPERATOR_REMOVED",
+)
+_REASON_OF_KIND = np.array(
+    [cat.PORT_OUT, cat.CUSTOMER_REQUEST, cat.EXPIRED, cat.ARREARS, cat.FRAUD, cat.OPERATOR]
+)
+# A line that the operator bars is mostly cleared, now and then taken out for good.
+_OPERATOR_TO_REMOVAL_DAYS = 15
+_OUT_OF_MONEY_MEANS_LEAVING_DAYS = 6
 _REMOVED = cat.CAUSE["REMOVED"]
 
 
@@ -36,22 +49,31 @@ def update(today: Today, turns: life.Turns) -> None:
     removals = _removals(today)
     for kind, flags in removals.items():
         leave_kind[flags] = _CHURN_KINDS.index(kind)
-    exits = life.exits_today(today) & (leave_kind < 0)
+    cut_off = _is_cut_off_for_good(today) & (leave_kind < 0)
+    exits = (life.exits_today(today) | cut_off) & (leave_kind < 0)
     for kind in ("PORT_OUT", "CLOSED"):
         leave_kind[exits & (state.exit_kind == cat.EXITS.index(kind))] = _CHURN_KINDS.index(kind)
     state.stage[exits] = GONE
     state.left_day[exits] = day
+    # Who is cut off has been gone since the suspension began.
+    state.left_day[cut_off] = state.spell_day[cut_off]
 
     _hold(today, turns)
     _follow_money(today)
 
     leaving = np.flatnonzero(leave_kind >= 0)
     kinds = leave_kind[leaving]
-    reasons = np.array([cat.PORT_OUT, cat.CUSTOMER_REQUEST, cat.EXPIRED, cat.ARREARS, cat.FRAUD])
     state.status[leaving] = cat.DEACTIVATED
-    state.reason[leaving] = reasons[kinds]
+    state.reason[leaving] = _REASON_OF_KIND[kinds]
     state.removed_day[leaving] = day
-    state.left_day[leaving] = np.minimum(state.left_day[leaving], day)
+    # Who is taken out without having meant to go has been gone since the service stopped.
+    unmeant = leaving[state.left_day[leaving] == NEVER]
+    state.left_day[unmeant] = np.minimum(day, state.spell_day[unmeant])
+    state.exit_kind[unmeant] = np.where(
+        today.world.people.is_prepaid[unmeant],
+        cat.EXITS.index("SILENT"),
+        cat.EXITS.index("UNPAID"),
+    )
     state.stage[leaving] = GONE
 
     changed = np.flatnonzero((state.status != old_status) | (state.reason != old_reason))
@@ -89,7 +111,28 @@ def _removals(today: Today) -> dict[str, Flags]:
         & (state.owed_fen > 0)
         & (day - state.due_day >= POSTPAID_TO_REMOVAL_DAYS),
         "FRAUD_REMOVED": suspended & (state.reason == cat.FRAUD) & (spell >= FRAUD_TO_REMOVAL_DAYS),
+        "OPERATOR_REMOVED": suspended
+        & (state.reason == cat.OPERATOR)
+        & (spell >= _OPERATOR_TO_REMOVAL_DAYS),
     }
+
+
+def _is_cut_off_for_good(today: Today) -> Flags:
+    """Who meant to go and is suspended for money: the suspension is the departure.
+
+    A postpaid line whose owner no longer pays goes on until it is suspended; a prepaid one whose
+    owner thinks of leaving is not topped up again once it has been without money for some days.
+    """
+    state, day = today.state, today.day
+    suspended = today.is_living & np.isin(state.reason, (cat.ARREARS, cat.EXPIRED))
+    suspended &= (state.status == cat.ONE_WAY) | (state.status == cat.TWO_WAY)
+    refused = suspended & state.refuses_to_pay
+    dry = suspended & today.world.people.is_prepaid & (state.stage >= THINKING)
+    dry &= state.stage_day <= state.spell_day
+    dry &= (state.stage == DECIDED) | (day - state.spell_day >= _OUT_OF_MONEY_MEANS_LEAVING_DAYS)
+    state.exit_kind[dry] = cat.EXITS.index("SILENT")
+    state.exit_kind[refused] = cat.EXITS.index("UNPAID")
+    return refused | dry
 
 
 def _is_funded(today: Today) -> Flags:
@@ -101,13 +144,15 @@ def _is_funded(today: Today) -> Flags:
 def _hold(today: Today, turns: life.Turns) -> None:
     """Suspensions that the customer asks for, lost SIMs, fraud; and the end of the first two."""
     state, day = today.state, today.day
-    held = np.isin(state.reason, (cat.CUSTOMER_REQUEST, cat.LOST_SIM)) & today.is_in_network
+    held = np.isin(state.reason, cat.HELD) & today.is_in_network
     over = held & (state.hold_until <= day)
     state.status[over] = cat.ACTIVE
     state.reason[over] = cat.NONE
     for flags, reason in (
         (turns.hold, cat.CUSTOMER_REQUEST),
         (turns.lost_sim, cat.LOST_SIM),
+        (turns.real_name, cat.REAL_NAME),
+        (turns.operator, cat.OPERATOR),
         (turns.fraud, cat.FRAUD),
     ):
         state.status[flags] = cat.TWO_WAY
@@ -117,6 +162,12 @@ def _hold(today: Today, turns: life.Turns) -> None:
     state.stage[turns.fraud] = GONE
     state.cause[turns.fraud] = _REMOVED
     state.exit_kind[turns.fraud] = cat.EXITS.index("FRAUD_REMOVED")
+    # Barred for longer than the limit means removed: known from the first day.
+    gone = turns.operator & (turns.hold_days > _OPERATOR_TO_REMOVAL_DAYS)
+    state.left_day[gone] = day
+    state.stage[gone] = GONE
+    state.cause[gone] = _REMOVED
+    state.exit_kind[gone] = cat.EXITS.index("OPERATOR_REMOVED")
 
 
 def _follow_money(today: Today) -> None:
@@ -160,9 +211,11 @@ def _deliver_churn(today: Today, slots: Ints, kinds: Ints, u: Mapping[str, Float
     other = (u["stated_cause"][slots] * 13).astype(np.int64)
     true_cause = np.maximum(state.cause[slots].astype(np.int64), 0)
     stated = np.where(u["stated_cause"][slots] * 13 % 1 < 0.15, other, true_cause)
-    fraud = kinds == _CHURN_KINDS.index("FRAUD_REMOVED")
-    stated = np.where(fraud, _REMOVED, stated)
-    unstated = np.where(by_person, u["stated"][slots] < 0.35, ~fraud)
+    # Whoever only changes the number says nothing of the kind.
+    nothing_to_say = state.cause[slots] == NO_CAUSE
+    removed = np.isin(kinds, [_CHURN_KINDS.index(f"{by}_REMOVED") for by in ("FRAUD", "OPERATOR")])
+    stated = np.where(removed, _REMOVED, stated)
+    unstated = np.where(by_person, nothing_to_say | (u["stated"][slots] < 0.35), ~removed)
     rival = (u["competitor"][slots] * len(cat.COMPETITORS)).astype(np.int64)
     halls = [tree.hall(branch) for branch in range(tree.branches)]
     today.outbox.add(

@@ -24,6 +24,7 @@ LONG_AGO = -(1 << 30)
 
 # Stages of leaving.
 CONTENT, THINKING, DECIDED, GONE = range(4)
+NO_CAUSE = -1
 # Kinds of holdings, one of each at most.
 HOLDING_KINDS = ("PLAN", "VAS", "DATA_PACK", "DEVICE_CONTRACT")
 PLAN, VAS, PACK, CONTRACT = range(4)
@@ -45,10 +46,12 @@ class State:
     stage_day: Ints
     exit_day: Ints  # when the decision is carried out
     exit_kind: npt.NDArray[np.int8]  # index into catalogue.EXITS
+    refuses_to_pay: npt.NDArray[np.bool_]
     left_day: Ints  # when it was
     removed_day: Ints  # when the operator took the line out
     decline: npt.NDArray[np.float32]  # log drop of usage
     mood: npt.NDArray[np.float32]
+    talk_mood: npt.NDArray[np.float32]
     absent_until: Ints
     absent_level: npt.NDArray[np.float32]
     grievance_until: Ints
@@ -66,6 +69,7 @@ class State:
     next_plan: npt.NDArray[np.int16]
     device: npt.NDArray[np.int16]
     device_number: npt.NDArray[np.int16]
+    device_owner: Ints  # slot that the device was bought for
     month_voice_out: Ints  # hundredths of a minute
     month_voice_in: Ints
     month_data_kb: Ints
@@ -137,14 +141,16 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         spell_day=filled(NEVER, np.int64),
         hold_until=filled(NEVER, np.int64),
         stage=filled(CONTENT, np.int8),
-        cause=filled(-1, np.int8),
+        cause=filled(NO_CAUSE, np.int8),
         stage_day=start.copy(),
         exit_day=filled(NEVER, np.int64),
         exit_kind=filled(0, np.int8),
+        refuses_to_pay=filled(0, np.bool_),
         left_day=filled(NEVER, np.int64),
         removed_day=filled(NEVER, np.int64),
         decline=filled(0, np.float32),
         mood=filled(0, np.float32),
+        talk_mood=filled(0, np.float32),
         absent_until=filled(LONG_AGO, np.int64),
         absent_level=filled(1, np.float32),
         grievance_until=filled(LONG_AGO, np.int64),
@@ -160,6 +166,7 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         next_plan=people.first_plan.astype(np.int16),
         device=people.first_device.astype(np.int16),
         device_number=filled(1, np.int16),
+        device_owner=np.arange(n),
         month_voice_out=filled(0, np.int64),
         month_voice_in=filled(0, np.int64),
         month_data_kb=filled(0, np.int64),

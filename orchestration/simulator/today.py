@@ -47,7 +47,7 @@ class World:
     @cached_property
     def numbers(self) -> pa.Array:
         """Slot -> its number as text of fixed width, so that text order is slot order."""
-        return padded(np.arange(1, self.people.slots + 1), _ID_WIDTH)
+        return padded(self.people.keys + 1, _ID_WIDTH)
 
     @cached_property
     def subscriber_ids(self) -> pa.Array:
@@ -110,7 +110,8 @@ class Today:
             if self.day == world.opened_day
             else slots_through(world.subscribers, world.opened_day, self.day - 1)
         )
-        return np.arange(first, slots_through(world.subscribers, world.opened_day, self.day))
+        through = slots_through(world.subscribers, world.opened_day, self.day)
+        return np.arange(first, min(through, world.people.slots))
 
     @cached_property
     def is_present(self) -> Flags:

@@ -1,7 +1,7 @@
 """What subscribers do on the network each day.
 
-Here: `usage_daily`, `usage_devices`, `usage_call_circle`. Not here: what it costs (`money.py`).
-Minutes are hundredths, data is KB.
+Here: `usage_daily`. Not here: devices (`devices.py`), whom they call (`circles.py`), what it costs
+(`money.py`). Minutes are hundredths, data is KB.
 """
 
 from __future__ import annotations
@@ -10,19 +10,17 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator.feeds import coded, joined, padded
-from orchestration.simulator.identity import imei, msisdn
-from orchestration.simulator.randomness import Floats, Stream, scramble
+from orchestration.simulator import devices
+from orchestration.simulator.randomness import Floats, Stream
 from orchestration.simulator.state import PLAN, THINKING
 from orchestration.simulator.today import Ints, Today
 
-_CIRCLE = 20
-_ONNET_NEIGHBOURS = np.array([1, -1, 2, -2, 5, -5, 11, -11])
-_TACS = [device.tac for device in cat.DEVICES]
+# Calls and messages go up and down with what people have to talk about, which data use does not
+# show: how much of that is left the next day, and its daily step, postpaid and prepaid.
+TALK_MOOD_MEMORY = 0.97
+TALK_MOOD_STEP = (0.06, 0.2)
 
 
 def _whole(values: npt.NDArray) -> Ints:
@@ -32,7 +30,9 @@ def _whole(values: npt.NDArray) -> Ints:
 def use(today: Today) -> None:
     """Live the day on the network."""
     state, people, day = today.state, today.world.people, today.day
-    z = today.normal(Stream.USAGE_LEVEL, "mood", "calls", "incoming", "talk", "data", "app")
+    z = today.normal(
+        Stream.USAGE_LEVEL, "mood", "calls", "incoming", "talk", "data", "app", "talk_mood"
+    )
     u = today.uniform(
         Stream.USAGE_SHAPE,
         "calls",
@@ -50,8 +50,13 @@ def use(today: Today) -> None:
     )
     # Nothing moves for who has not joined yet: a later call starts them afresh.
     mood = 0.93 * state.mood + 0.09 * z["mood"]
+    talk_step = np.where(people.is_prepaid, TALK_MOOD_STEP[1], TALK_MOOD_STEP[0])
+    talk_mood = TALK_MOOD_MEMORY * state.talk_mood + talk_step * z["talk_mood"]
     state.mood[:] = np.where(today.is_present, mood, state.mood)
-    who = np.flatnonzero(today.is_living & (state.status <= cat.ONE_WAY))
+    state.talk_mood[:] = np.where(today.is_present, talk_mood, state.talk_mood)
+    # Who is leaving does not pick up a line that is suspended for money again.
+    dropped = (state.stage >= THINKING) & np.isin(state.reason, (cat.ARREARS, cat.EXPIRED))
+    who = np.flatnonzero(today.is_living & (state.status <= cat.ONE_WAY) & ~dropped)
     zs = {name: values[who] for name, values in z.items()}
     us = {name: values[who] for name, values in u.items()}
 
@@ -63,8 +68,12 @@ def use(today: Today) -> None:
     factor *= np.where(state.absent_until[who] >= day, state.absent_level[who], 1.0)
     may_call = state.status[who] == cat.ACTIVE
 
-    calls_mean = people.calls_a_day[who] * factor
-    calls_out = _whole(calls_mean * np.exp(0.45 * zs["calls"] - 0.1) * may_call + us["calls"])
+    talk_factor = factor * np.exp(state.talk_mood[who])
+    calls_mean = people.calls_a_day[who] * talk_factor
+    out_kept, data_kept = people.twins.use_factors(day, who)
+    calls_out = _whole(
+        calls_mean * out_kept * np.exp(0.45 * zs["calls"] - 0.1) * may_call + us["calls"]
+    )
     calls_out = np.where(may_call & (calls_mean > 0), calls_out, 0)
     calls_in = _whole(
         np.where(
@@ -77,9 +86,10 @@ def use(today: Today) -> None:
     per_call = 100 * people.minutes_a_call[who] * np.exp(0.35 * zs["talk"] - 0.06)
     voice_out = np.maximum(_whole(calls_out * per_call), calls_out * 5)
     voice_in = np.maximum(_whole(calls_in * per_call * 0.9), calls_in * 5)
-    sms_out = np.where(may_call, _whole(0.12 * factor + us["sms"] * 0.95), 0)
+    messages_mean = people.messages_a_day[who] * talk_factor * out_kept
+    sms_out = np.where(may_call & (messages_mean > 0), _whole(messages_mean + us["sms"]), 0)
 
-    data_kb, slow_kb = _data(today, who, zs, us, factor, may_call)
+    data_kb, slow_kb = _data(today, who, zs, us, factor * data_kept, may_call)
     voice = voice_out + voice_in
     # Who thinks of leaving talks a little more to the other side.
     drift = np.where(state.stage[who] >= THINKING, 0.06, 0.0)
@@ -102,6 +112,8 @@ def use(today: Today) -> None:
     state.month_voice_in[who] += voice_in
     state.month_data_kb[who] += data_kb
     state.month_sms[who] += sms_out
+    if today.outbox.is_closed:
+        return
 
     is_used = (calls_out > 0) | (calls_in > 0) | (sms_out > 0) | (data_kb > 0)
     rows = {
@@ -142,7 +154,7 @@ def use(today: Today) -> None:
             "subscriber_id": today.ids(slots),
             "usage_date": np.full(len(slots), day),
             **used,
-            "tac": coded(state.device[slots].astype(np.int64), _TACS),
+            "tac": devices.tacs(today, slots),
         },
     )
 
@@ -184,83 +196,3 @@ def _apps(video_share: Floats, z: Floats, data_kb: Ints) -> dict[str, Ints]:
     }
     parts["data_mb_other"] = data_kb - np.sum(list(parts.values()), axis=0)
     return parts
-
-
-def change_devices(today: Today) -> None:
-    """New devices: bought, or after a lost SIM; joiners' first ones."""
-    state = today.state
-    u = today.uniform(Stream.DEVICES, "device", "model", "device_at")
-    able = today.is_living & (state.status == cat.ACTIVE)
-    new = np.flatnonzero(able & (u["device"] < 0.0009))
-    models = np.array(cat.NEWEST_DEVICES)[(u["model"][new] * 3).astype(np.int64)]
-    give_device(today, new, models, today.at(u["device_at"])[new])
-
-
-def give_device(today: Today, slots: Ints, models: Ints, seconds: Ints) -> None:
-    """The SIMs appear in other devices."""
-    state = today.state
-    state.device[slots] = models
-    state.device_number[slots] += 1
-    deliver_devices(today, slots, seconds)
-
-
-def deliver_devices(today: Today, slots: Ints, seconds: Ints) -> None:
-    state = today.state
-    device = state.device[slots].astype(np.int64)
-    tacs = coded(device, _TACS)
-    today.outbox.add(
-        "usage_devices",
-        len(slots),
-        {
-            "subscriber_id": today.ids(slots),
-            "imei": imei(device, slots, state.device_number[slots].astype(np.int64)),
-            "at": seconds,
-            "tac": tacs,
-        },
-    )
-
-
-def deliver_circle(today: Today, month: str, voice_out: Ints, voice_in: Ints) -> None:
-    """The month's top counterparties by minutes: neighbours on-net and strangers off-net."""
-    world = today.world
-    n, base = world.people.slots, world.subscribers
-    z = world.draws.normal(
-        Stream.CIRCLE, today.day, n, [f"weight_{place}" for place in range(_CIRCLE)]
-    )
-    size = 3 + (scramble(np.arange(n)) % np.uint64(_CIRCLE - 2)).astype(np.int64)
-    talkers = np.flatnonzero((voice_out + voice_in > 0) & today.is_present)
-    places = np.arange(_CIRCLE)
-    weights = np.exp(0.4 * np.stack([z[f"weight_{p}"][talkers] for p in places], axis=1)) / (
-        places + 1.5
-    )
-    weights = np.where(places < size[talkers][:, None], weights, 0)
-    shares = 0.92 * weights / weights.sum(axis=1, keepdims=True)
-    out = _whole(shares * voice_out[talkers][:, None])
-    into = _whole(shares * voice_in[talkers][:, None])
-    row, place = np.nonzero(out + into)
-    slot = talkers[row]
-    # Every other place is a neighbour in the ring of the opening base.
-    on_net = (place % 2 == 0) & (place // 2 < len(_ONNET_NEIGHBOURS)) & (base > 40)
-    step = _ONNET_NEIGHBOURS[np.minimum(place // 2, len(_ONNET_NEIGHBOURS) - 1)]
-    neighbour = (slot + step) % base
-    key = (scramble(slot * 3 + 1) % np.uint64(10**8)).astype(np.int64)
-    stranger = (key + place * 10_472_903) % 10**8
-    operator = place % len(cat.COMPETITORS)
-    outside = joined("18", coded(operator, ("0", "5", "9")), padded(stranger, 8))
-    inside = msisdn(neighbour)
-    mask = pa.array(on_net)
-    today.outbox.add(
-        "usage_call_circle",
-        len(slot),
-        {
-            "subscriber_id": today.ids(slot),
-            "month": month,
-            "counterparty_msisdn": pc.if_else(mask, inside, outside),
-            "counterparty_operator": pc.if_else(
-                mask, pa.scalar("云通"), coded(operator, cat.COMPETITORS)
-            ),
-            "minutes_out": out[row, place],
-            "minutes_in": into[row, place],
-            "is_onnet": on_net,
-        },
-    )

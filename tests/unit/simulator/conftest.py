@@ -47,7 +47,7 @@ class Delivered:
 
     def truth_of(self, name: str) -> str:
         """SQL that reads the daily files of a truth table."""
-        return f"read_parquet('{self.truth}/{name}/*/part.parquet', hive_partitioning = false)"
+        return f"read_parquet('{self.truth}/{name}/*/*.parquet', hive_partitioning = false)"
 
 
 def publish(folder: Path) -> Path:

@@ -237,7 +237,7 @@ def test_who_has_left_says_nothing_more(delivered: Delivered, db: Connection) ->
     ):
         some(db, f"select count(*) from {delivered.rows(feed)} where {only}")
         left = "select subscriber_id, left_on from read_parquet('{}')".format(
-            delivered.truth / "exits.parquet"
+            delivered.truth / "exits" / "*.parquet"
         )
         none(
             db,

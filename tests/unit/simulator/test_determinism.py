@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date, timedelta
 from pathlib import Path
 
+import duckdb
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.simulator import OperatorMismatchError, simulate
+from orchestration.simulator import OperatorMismatchError, RegionFailedError, operator, simulate
 from orchestration.simulator.randomness import BLOCK_SLOTS, Draws, Stream, scramble
 from tests.unit.simulator.conftest import FIRST, LAST, SEED, SUBSCRIBERS, Delivered
 
 CUTS = (date(2025, 1, 31), date(2025, 2, 14), date(2025, 2, 15), date(2025, 3, 1))
 
 
+def truth_files(world: Delivered) -> dict[str, bytes]:
+    """The truth tables, without the states that only save time."""
+    return {
+        str(path.relative_to(world.truth)): path.read_bytes()
+        for path in sorted(world.truth.rglob("*.parquet"))
+    }
+
+
 def test_same_seed_gives_the_same_bytes(delivered: Delivered, tmp_path: Path) -> None:
     again = Delivered(tmp_path / "landing", tmp_path / "truth", delivered.published)
     days: list[date] = []
     summary = simulate(
-        SUBSCRIBERS, FIRST, LAST, SEED, again.landing, again.truth, again.published, days.append
+        SUBSCRIBERS,
+        FIRST,
+        LAST,
+        SEED,
+        again.landing,
+        again.truth,
+        again.published,
+        lambda day, _region, _regions: days.append(day),
     )
     assert again.files() == delivered.files()
     assert days == [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
@@ -46,26 +65,101 @@ def test_extending_equals_one_go_and_never_rewrites(delivered: Delivered, tmp_pa
         assert all(path.stat().st_mtime_ns == at for path, at in before.items())
         first = last + timedelta(days=1)
     assert parts.files() == delivered.files()
-    for name in ("exits.parquet", "potential_outcomes.parquet"):
-        assert (parts.truth / name).read_bytes() == (delivered.truth / name).read_bytes()
-    hazards = sorted(path.relative_to(parts.truth) for path in parts.truth.glob("hazards/*/*"))
-    assert len(hazards) == 2
-    for path in hazards:
-        assert (parts.truth / path).read_bytes() == (delivered.truth / path).read_bytes()
+    assert truth_files(parts) == truth_files(delivered)
 
 
 def test_a_day_lived_again_gives_the_same_bytes(delivered: Delivered, tmp_path: Path) -> None:
     world = Delivered(tmp_path / "landing", tmp_path / "truth", delivered.published)
     middle = date(2025, 2, 20)
     simulate(SUBSCRIBERS, FIRST, middle, SEED, world.landing, world.truth, world.published)
-    for state in (world.truth / "state").glob("*.npz"):
-        state.unlink()  # only a short cut: everything can be lived again from the opening
-    (world.truth / "state").rmdir()
+    shutil.rmtree(world.truth / "state")  # only a short cut: all of it can be lived again
     simulate(
         SUBSCRIBERS, FIRST, date(2025, 2, 12), SEED, world.landing, world.truth, world.published
     )
     simulate(SUBSCRIBERS, date(2025, 2, 3), LAST, SEED, world.landing, world.truth, world.published)
     assert world.files() == delivered.files()
+
+
+@pytest.fixture
+def two_regions(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Operators of this size are cut into two regions."""
+    monkeypatch.setattr(operator, "_ONE_REGION_BELOW", 100)
+    return 120
+
+
+def test_regions_are_parts_of_each_day_and_of_the_truth(two_regions: int, tmp_path: Path) -> None:
+    world = Delivered(tmp_path / "landing", tmp_path / "truth", tmp_path / "published")
+    told: set[tuple[date, int, int]] = set()
+    days = [FIRST + timedelta(days=n) for n in range(35)]
+    simulate(
+        two_regions,
+        days[0],
+        days[-1],
+        SEED,
+        world.landing,
+        world.truth,
+        on_day=lambda day, region, regions: told.add((day, region, regions)),
+    )
+    assert told == {(day, region, 2) for day in days for region in (0, 1)}
+    names = {path.name for path in (world.landing / "usage_daily").iterdir()}
+    assert names == {
+        f"usage_daily_{day:%Y%m%d}_{part:02d}.parquet" for day in days for part in (1, 2)
+    }
+    assert {path.name for path in (world.truth / "exits").iterdir()} == {"01.parquet", "02.parquet"}
+    parts = Delivered(tmp_path / "parts", tmp_path / "parts_truth", tmp_path / "published")
+    simulate(two_regions, days[0], days[9], SEED, parts.landing, parts.truth)
+    simulate(two_regions, days[10], days[-1], SEED, parts.landing, parts.truth)
+    assert parts.files() == world.files()
+    assert truth_files(parts) == truth_files(world)
+    assert not (world.landing / ".unfinished").exists()
+
+
+def test_nobody_and_nothing_stands_in_two_regions(two_regions: int, tmp_path: Path) -> None:
+    world = Delivered(tmp_path / "landing", tmp_path / "truth", tmp_path / "published")
+    simulate(two_regions, FIRST, FIRST, SEED, world.landing, world.truth)
+    with duckdb.connect() as sql:
+        for feed, column in (
+            ("crm_subscribers", "subscriber_id"),
+            ("crm_subscribers", "msisdn"),
+            ("crm_subscribers", "imsi"),
+            ("usage_devices", "imei"),
+            ("billing_subscriptions", "subscription_id"),
+        ):
+            shared = sql.execute(
+                f"select {column} from {world.rows(feed)} group by all"
+                " having count(distinct filename) > 1"
+            ).fetchall()
+            assert shared == [], column
+
+
+def test_a_gap_is_told_by_a_region_too(two_regions: int, tmp_path: Path) -> None:
+    landing, truth = tmp_path / "landing", tmp_path / "truth"
+    simulate(two_regions, FIRST, FIRST, SEED, landing, truth)
+    before = sorted(landing.rglob("*"))
+    with pytest.raises(OperatorMismatchError, match="simulate from 2025-01-02 first"):
+        later = FIRST + timedelta(days=5)
+        simulate(two_regions, later, later, SEED, landing, truth)
+    assert sorted(landing.rglob("*")) == before
+
+
+def test_a_region_that_fails_releases_nothing(two_regions: int, tmp_path: Path) -> None:
+    published = tmp_path / "published"
+    path = published / f"dt={FIRST - timedelta(days=1)}" / "list.parquet"
+    path.parent.mkdir(parents=True)
+    pq.write_table(pa.table({"work_order_id": ["wo_1"]}), path)  # no subscriber_id
+    with pytest.raises(RegionFailedError, match="needs the column subscriber_id"):
+        simulate(
+            two_regions, FIRST, FIRST, SEED, tmp_path / "landing", tmp_path / "truth", published
+        )
+    assert list((tmp_path / "landing").rglob("*")) == []
+
+
+def test_large_operators_are_many_regions_of_bounded_size() -> None:
+    assert operator.regions_of(9_999) == [9_999]
+    assert operator.regions_of(20_001) == [10_000, 10_001]
+    sizes = operator.regions_of(10_000_000)
+    assert sum(sizes) == 10_000_000
+    assert max(sizes) <= 250_000
 
 
 def test_other_parameters_are_refused(tmp_path: Path) -> None:

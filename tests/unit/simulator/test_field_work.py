@@ -519,7 +519,7 @@ def test_answers_and_marks_follow_the_truth(
         sql,
         "select avg(answer_code::int) as mark, dominant_cause in ('COVERAGE', 'NETWORK_QUALITY')"
         f" as is_poor from {worked.rows('field_questionnaires')}"
-        f" join '{worked.truth}/potential_outcomes.parquet' using (subscriber_id)"
+        f" join '{worked.truth}/people/01.parquet' using (subscriber_id)"
         " where question_code = 'NETWORK_OPINION' group by all",
     )
     mark = {row["is_poor"]: row["mark"] for row in marks}

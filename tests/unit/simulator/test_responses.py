@@ -98,10 +98,12 @@ def test_outcomes_of_families_are_independent_and_another_seed_gives_others() ->
 
 def test_the_truth_gives_the_outcome_of_any_contact(delivered: Delivered, sql: Connection) -> None:
     """From the truth files alone: every person, family and cause."""
-    table = pq.read_table(delivered.truth / "potential_outcomes.parquet")
-    remedies = pq.read_table(delivered.truth / "remedies.parquet").to_pylist()
+    table = pq.read_table(delivered.truth / "people/01.parquet")
+    remedies = pq.read_table(delivered.truth / "remedies/01.parquet").to_pylist()
     constants = dict(
-        sql.execute(f"from read_parquet('{delivered.truth}/response_constants.parquet')").fetchall()
+        sql.execute(
+            f"from read_parquet('{delivered.truth}/response_constants/01.parquet')"
+        ).fetchall()
     )
     draws = Draws(11)
     tree = organisation(300)
@@ -133,11 +135,13 @@ def test_what_happens_follows_the_truth(delivered: Delivered, sql: Connection) -
         "select c.outcome, c.effect, c.recent_contacts, c.is_won_back, c.stage, c.family,"
         " r.is_right, p.is_sleeping_dog, p.* from"
         f" {delivered.truth_of('field_contacts')} c"
-        f" join '{delivered.truth}/remedies.parquet' r using (family, cause)"
-        f" join '{delivered.truth}/potential_outcomes.parquet' p using (subscriber_id)"
+        f" join '{delivered.truth}/remedies/01.parquet' r using (family, cause)"
+        f" join '{delivered.truth}/people/01.parquet' p using (subscriber_id)"
     ).to_arrow_table()
     value = dict(
-        sql.execute(f"from read_parquet('{delivered.truth}/response_constants.parquet')").fetchall()
+        sql.execute(
+            f"from read_parquet('{delivered.truth}/response_constants/01.parquet')"
+        ).fetchall()
     )
     strength = {
         "ACCEPTED": 1.0,
@@ -181,8 +185,9 @@ def test_the_effect_is_the_factor_on_the_hazard() -> None:
     effect = responses.effects(crowd, contacts, accepted)
     responses.react(today, contacts, accepted, effect)
     after = life.daily_hazards(today, slots).sum(axis=1)
-    assert np.allclose(after / before, potential_factor(crowd, slots, right, causes), rtol=1e-4)
-    assert (after / before)[~crowd.is_sleeping_dog].mean() < 0.65
+    factor = potential_factor(crowd, slots, right, causes)
+    assert np.allclose(after, before * factor, rtol=1e-4, atol=0)
+    assert after[~crowd.is_sleeping_dog].sum() < 0.65 * before[~crowd.is_sleeping_dog].sum()
     untouched = a_day()
     untouched.day = today.day = DAY + responses.REMEDY_DAYS + 1
     over = life.daily_hazards(today, slots)
@@ -311,7 +316,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name in ("none", "right", "wrong"):
         base = home / name
         if name != "none":
-            people_table = pq.read_table(worlds["none"] / "potential_outcomes.parquet")
+            people_table = pq.read_table(worlds["none"] / "people/01.parquet")
             publish_trial(base / "published", people_table, name == "right")
         simulate(2_000, FIRST, LAST, 21, base / "landing", base / "truth", base / "published")
         worlds[name] = base / "truth"
@@ -351,7 +356,7 @@ def publish_trial(folder: Path, people_table: pa.Table, is_right: bool) -> None:
 def accepted_in(truth: Path, sql: Connection, more: str = "true") -> set[str]:
     rows = sql.execute(
         "select subscriber_id from"
-        f" read_parquet('{truth}/field_contacts/*/part.parquet', hive_partitioning = false)"
+        f" read_parquet('{truth}/field_contacts/*/01.parquet', hive_partitioning = false)"
         f" where outcome = 'ACCEPTED' and stage < {GONE} and {more}"
     ).fetchall()
     return {subscriber_id for (subscriber_id,) in rows}
@@ -360,7 +365,7 @@ def accepted_in(truth: Path, sql: Connection, more: str = "true") -> set[str]:
 def exits_in(truth: Path, sql: Connection) -> set[tuple[str, date]]:
     voluntary = "exit <> 'FRAUD_REMOVED'"
     rows = sql.execute(
-        f"select subscriber_id, left_on from read_parquet('{truth}/exits.parquet')"
+        f"select subscriber_id, left_on from read_parquet('{truth}/exits/01.parquet')"
         f" where {voluntary}"
     ).fetchall()
     return set(rows)
@@ -370,8 +375,7 @@ def test_a_randomised_list_shows_the_effect(trial: dict[str, Path], sql: Connect
     dogs = {
         s
         for (s,) in sql.execute(
-            f"select subscriber_id from '{trial['none']}/potential_outcomes.parquet'"
-            " where is_sleeping_dog"
+            f"select subscriber_id from '{trial['none']}/people/01.parquet' where is_sleeping_dog"
         ).fetchall()
     }
     without = exits_in(trial["none"], sql)
@@ -395,8 +399,8 @@ def test_sleeping_dogs_leave_more_often(trial: dict[str, Path], sql: Connection)
         s
         for (s,) in sql.execute(
             "select distinct subscriber_id from"
-            f" read_parquet('{trial['wrong']}/field_contacts/*/part.parquet',"
-            f" hive_partitioning = false) join '{trial['none']}/potential_outcomes.parquet'"
+            f" read_parquet('{trial['wrong']}/field_contacts/*/01.parquet',"
+            f" hive_partitioning = false) join '{trial['none']}/people/01.parquet'"
             " using (subscriber_id) where is_sleeping_dog and effect > 1"
         ).fetchall()
     }

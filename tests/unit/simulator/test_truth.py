@@ -12,7 +12,7 @@ PROJECT = Path(__file__).parents[3]
 
 
 def test_truth_names_every_departure(delivered: Delivered, sql: duckdb.DuckDBPyConnection) -> None:
-    exits = f"read_parquet('{delivered.truth}/exits.parquet')"
+    exits = f"read_parquet('{delivered.truth}/exits/*.parquet')"
     events = delivered.rows("churn_events")
     explicit = "where kind in ('PORT_OUT', 'CLOSED') order by all"
     told = sql.execute(f"select subscriber_id, dt, kind from {events} {explicit}").fetchall()
@@ -33,12 +33,12 @@ def test_truth_holds_potential_outcomes_and_hazards(
 ) -> None:
     people, distinct = sql.execute(
         "select count(*), count(distinct subscriber_id)"
-        f" from read_parquet('{delivered.truth}/potential_outcomes.parquet')"
+        f" from read_parquet('{delivered.truth}/people/*.parquet')"
     ).fetchall()[0]
     assert people == distinct >= SUBSCRIBERS
     hazards = sql.execute(
         "select as_of_date::varchar, count(*), min(hazard_plan_misfit), avg(hazard_plan_misfit)"
-        f" from read_parquet('{delivered.truth}/hazards/*/part.parquet') group by all order by all"
+        f" from read_parquet('{delivered.truth}/hazards/*/*.parquet') group by all order by all"
     ).fetchall()
     assert [day for day, *_ in hazards] == ["2025-01-31", "2025-02-28"]
     assert all(count > 200 and least > 0 and 0 < mean < 0.01 for _, count, least, mean in hazards)
