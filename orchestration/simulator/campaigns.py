@@ -81,8 +81,8 @@ def _may(today: Today, slots: Ints, channels: Ints) -> Flags:
     """Who agreed to marketing by the channel and has not taken that back."""
     granted = np.where(
         channels == CALL,
-        crm.was_granted(slots, "MARKETING", "CALL"),
-        crm.was_granted(slots, "MARKETING", "SMS"),
+        crm.was_granted(today, slots, "MARKETING", "CALL"),
+        crm.was_granted(today, slots, "MARKETING", "SMS"),
     )
     return granted & ((today.state.opted_out[slots] >> channels) & 1 == 0)
 

@@ -265,3 +265,82 @@ EXITS = (
     "FRAUD_REMOVED",
     "OPERATOR_REMOVED",
 )
+
+# Joiners a day per subscriber for whom the operator plans its agents and stocks.
+PLANNED_JOINERS_A_DAY = 0.0026
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A stock of handsets that branches keep for one family of offers."""
+
+    pool_id: str
+    family: str
+    item: str
+    device: int  # index into DEVICES
+    is_labelled: bool  # marked as for retention only
+    share: float  # handsets a month per subscriber of a branch
+    reserved_share: float  # of what remains
+
+
+POOLS = (
+    Pool("SP01", "GIFT_HANDSET", "赠送终端", 8, True, 0.0010, 1.0),
+    Pool("SP02", "TOPUP_FOR_HANDSET", "预存购机终端", 5, False, 0.0020, 0.5),
+    Pool("SP03", "DEVICE_UPGRADE", "升级终端", 11, False, 0.0015, 0.5),
+)
+POOL_OF_FAMILY = np.array(
+    [
+        next((i for i, pool in enumerate(POOLS) if pool.family == family.code), -1)
+        for family in FAMILIES
+    ]
+)
+POOL_DEVICE = np.array([pool.device for pool in POOLS])
+
+# The bond that each family of offers builds.
+RELATIONSHIP_LEVEL: Mapping[str, str] = {
+    "REMINDER": "SOCIAL",
+    "CARE_CALL": "SOCIAL",
+    "PLAN_CHANGE": "CUSTOMISED",
+    "MATCH_TARIFF": "FINANCIAL",
+    "TOPUP_BONUS": "FINANCIAL",
+    "TOPUP_FOR_HANDSET": "FINANCIAL",
+    "GIFT_HANDSET": "FINANCIAL",
+    "DATA_PACK": "CUSTOMISED",
+    "OVERAGE_WAIVER": "FINANCIAL",
+    "POINTS": "FINANCIAL",
+    "BUNDLE": "STRUCTURAL",
+    "FAMILY_PLAN": "STRUCTURAL",
+    "GROUP_VNET": "STRUCTURAL",
+    "DEVICE_UPGRADE": "STRUCTURAL",
+    "SERVICE_RECOVERY": "SOCIAL",
+    "NETWORK_FIX": "CUSTOMISED",
+    "CLUB_INVITE": "SOCIAL",
+}
+_ON_CALL, _ON_VISIT = ("CALL_AGENT", "ACCOUNT_MANAGER"), ("ACCOUNT_MANAGER", "VIP_MANAGER")
+# Who may make an offer of the family, where it is not everybody who calls.
+OFFER_ROLES: Mapping[str, tuple[str, ...]] = {
+    "TOPUP_FOR_HANDSET": ("SALES_REP", "OUTSOURCED_HALL_MANAGER"),
+    "GIFT_HANDSET": _ON_VISIT,
+    "DEVICE_UPGRADE": ("SALES_REP", *_ON_VISIT),
+    "BUNDLE": ("SALES_REP", "ACCOUNT_MANAGER"),
+    "GROUP_VNET": _ON_VISIT,
+    "SERVICE_RECOVERY": _ON_VISIT,
+    "NETWORK_FIX": ("LINE_TECHNICIAN",),
+    "CLUB_INVITE": _ON_VISIT,
+}
+OFFER_ROLES_ELSE = _ON_CALL
+OFFER_PRODUCT: Mapping[str, str] = {"DATA_PACK": "DP01", "DEVICE_UPGRADE": "DC01"}
+# What a competitor's offer is about, with the words on its posters.
+COMPETITOR_OFFER_KINDS = (
+    ("PLAN", "{gb}GB+{minutes}分钟,月费{yuan}元"),
+    ("PROMOTION", "限时优惠:新入网{gb}GB+{minutes}分钟,月费{yuan}元"),
+    ("PORT_IN", "携号转入专享:{gb}GB+{minutes}分钟,月费{yuan}元"),
+    ("BUNDLE", "宽带融合:{gb}GB+{minutes}分钟,月费{yuan}元"),
+)
+# How large each competitor is in a city, as a multiple of our subscribers at the opening.
+COMPETITOR_SIZE = (2.1, 0.8, 0.15)
+# A device bought without our help: bought in the own hall of the branch, else somewhere else.
+DEVICES_IN_HALL = 0.45
+# Commissions. Fen for an activation by payment mode (postpaid, prepaid); a share of the plan's fee.
+ACTIVATION_COMMISSION_FEN = np.array([5_000, 2_000])
+RESIDUAL_PERCENT, RESIDUAL_DAYS, CLAWBACK_DAYS = 3, 365, 90

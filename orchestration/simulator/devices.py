@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from orchestration.simulator import catalogue as cat
+from orchestration.simulator import channels
 from orchestration.simulator.feeds import SECONDS_A_DAY, coded
 from orchestration.simulator.identity import BATCHES, SLOTS_A_REGION, imei, tac
 from orchestration.simulator.randomness import Stream
@@ -76,7 +77,9 @@ def change(today: Today) -> None:
     able = today.is_living & (today.state.status == cat.ACTIVE)
     new = np.flatnonzero(able & (u["device"] < _NEW_DEVICES_A_DAY))
     models = np.array(cat.NEWEST_DEVICES)[(u["model"][new] * 3).astype(np.int64)]
-    give(today, new, models, today.at(u["device_at"])[new])
+    seconds = today.at(u["device_at"])[new]
+    give(today, new, models, seconds)
+    channels.sell_devices(today, new, tacs(today, new), seconds)
 
 
 def give(today: Today, slots: Ints, models: Ints, seconds: Ints) -> None:

@@ -117,10 +117,33 @@ _COLUMNS: Mapping[str, str] = {
         "interaction_id*:text subscriber_id:text at:time channel_id:text reason:text outcome:text "
         "staff_id:text duration_seconds:count"
     ),
+    "service_failures": (
+        "failure_id*:text step*:text scope:text subscriber_id:text org_id:text kind:text "
+        "severity:text at:time started_at:time ended_at:time detected_by:text "
+        "customer_informed_at:time apology_at:time compensation_cny:cny"
+    ),
     "market_offers": (
         "offer_id*:text valid_from*:date valid_to:date name_zh:text name_en:text family:text "
         "relationship_level:text cost_cny:cny channel_roles:text product_id:text tac:text "
         "responds_to:text stock_pool_id:text"
+    ),
+    "market_competitor_offers": (
+        "competitor_offer_id*:text competitor:text offer_kind:text offer_text:text "
+        "monthly_fee_cny:cny data_mb:mb voice_minutes:minutes network_generation:text "
+        "seen_from:date seen_to:date org_id:text"
+    ),
+    "market_stock": (
+        "pool_id*:text org_id*:text item:text tac:text is_labelled:flag reserved:count "
+        "received:count issued:count remaining:count"
+    ),
+    "market_size": "org_id*:text month*:month operator*:text subscribers:count",
+    "channel_commissions": (
+        "commission_id*:text agent_id:text channel_id:text subscriber_id:text kind:text "
+        "amount_cny:cny earned_on:date"
+    ),
+    "channel_stock_events": (
+        "event_id*:text channel_id:text agent_id:text item_kind:text iccid:text imei:text "
+        "tac:text event:text at:time"
     ),
     "churn_events": (
         "churn_event_id*:text subscriber_id:text at:time kind:text stated_cause:text "
@@ -168,8 +191,9 @@ REFERENCE_FEEDS = (
     "billing_products",
     "device_models",
     "market_offers",
+    "market_competitor_offers",
 )
-MONTHLY_FEEDS = ("billing_invoices", "usage_call_circle", "usage_areas")
+MONTHLY_FEEDS = ("billing_invoices", "usage_call_circle", "usage_areas", "market_size")
 # Delivered from the first list on. Contacts are not among them: other systems contact people too.
 FIELD_FEEDS = ("field_questionnaires", "field_work_order_events", "field_retention_log")
 DAILY_FEEDS = tuple(
@@ -318,15 +342,18 @@ def write(landing: Path, feed: str, dt: date, rows: pa.Table, part: int | None =
     if suffix == "parquet":
         pq.write_table(rows, unfinished, compression="zstd")
     else:
-        _write_csv(rows, unfinished)
+        write_csv(rows, unfinished)
     unfinished.replace(path)
     return path
 
 
-def _write_csv(rows: pa.Table, path: Path) -> None:
+def write_csv(rows: pa.Table, path: Path, delimiter: str = ",") -> None:
     """Plain values; with quotes only if some value of the file needs them."""
     try:
-        options = pacsv.WriteOptions(quoting_header="none", quoting_style="none")
+        options = pacsv.WriteOptions(
+            quoting_header="none", quoting_style="none", delimiter=delimiter
+        )
         pacsv.write_csv(rows, path, options)
     except pa.ArrowInvalid:
-        pacsv.write_csv(rows, path, pacsv.WriteOptions(quoting_header="none"))
+        options = pacsv.WriteOptions(quoting_header="none", delimiter=delimiter)
+        pacsv.write_csv(rows, path, options)

@@ -341,7 +341,6 @@ def opt_out(today: Today, slots: Ints, channels: Ints, seconds: Ints, flags: Fla
     """Take back the consent to marketing by the channel."""
     for index, channel in enumerate(CHANNELS):
         out = flags & (channels == index)
-        today.state.opted_out[slots[out]] |= 1 << index
         crm.withdraw_consent(today, slots[out], channel, seconds[out])
 
 

@@ -507,7 +507,10 @@ def _written(today: Today, slots: Ints, reasons: Ints, u: Mapping[str, Floats]) 
     writes = u["write"][slots] < _WRITES
     text = coded(reasons, _REASON_TEXTS)
     numbered = u["number"][slots] < _TYPES_NUMBER
-    with_number = joined(text, "，请回电", msisdn(today.world.people.keys[slots]))
+    numbers = msisdn(
+        today.world.people.keys[slots], today.state.number_version[slots].astype(np.int64)
+    )
+    with_number = joined(text, "，请回电", numbers)
     text = pc.if_else(pa.array(numbered), with_number, text)
     return pc.if_else(pa.array(writes), text, pa.scalar(None, pa.string()))
 

@@ -25,6 +25,14 @@ _REGIONS = ("990101", "990102", "990203", "990304")
 _ID_WEIGHTS = np.array([7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2])
 _ID_CHECKS = tuple("10X98765432")
 _TEN_DIGITS = 10**8
+_FIRST_BLOCK, _CHANGED_BLOCK = 130, 150  # number ranges: first numbers, those after a change
+_BLOCKS_A_CHANGE = 5  # room for as many hundred millions of lines
+_CHANGE_STEP = 31_415_927
+_MOVE_STEP = 10**12  # away from every slot
+_FIRM_WORDS = ("宏达", "远航", "金桥", "新程", "华盛", "同辉", "天元", "安泰")
+_FIRM_TRADES = ("商贸", "物流", "科技", "建材", "餐饮", "制造")
+_OFFICES = ("市政管理处", "教育中心", "卫生服务中心", "街道办事处", "税务服务站")
+PLACEHOLDER_NAMES = ("测试用户", "未知", "客户", "无名", "先生", "111111")
 SLOTS_A_REGION = 10_000_000  # slots of a region are numbered from here on, within the operator
 BATCHES = 9
 
@@ -42,11 +50,42 @@ def names(slots: Ints) -> pa.Array:
     return joined(last, first, second)
 
 
-def addresses(slots: Ints, branches: Ints, city_names: tuple[str, ...]) -> pa.Array:
+def firm_names(slots: Ints, is_government: npt.NDArray[np.bool_], towns: pa.Array) -> pa.Array:
+    """Names of firms and public offices of a town."""
+    word = coded(pick(slots, 20, len(_FIRM_WORDS)), _FIRM_WORDS)
+    trade = coded(pick(slots, 21, len(_FIRM_TRADES)), _FIRM_TRADES)
+    office = coded(pick(slots, 22, len(_OFFICES)), _OFFICES)
+    firm = joined(word, trade, "有限公司")
+    return joined(towns, pc.if_else(pa.array(is_government), office, firm))
+
+
+def placeholder_names(slots: Ints) -> pa.Array:
+    """What people type where the name is not known."""
+    return coded(pick(slots, 23, len(PLACEHOLDER_NAMES)), PLACEHOLDER_NAMES)
+
+
+def licence_numbers(slots: Ints) -> pa.Array:
+    """Registration numbers of firms, 15 digits of the old form."""
+    return joined("990", padded(slots + 1, 12))
+
+
+def broken_id_numbers(numbers: pa.Array) -> pa.Array:
+    """Identity numbers whose check digit is wrong."""
+    is_zero = pc.equal(pc.utf8_slice_codeunits(numbers, 17, 18), "0")
+    wrong = pc.if_else(is_zero, pa.scalar("1"), pa.scalar("0"))
+    return joined(pc.utf8_slice_codeunits(numbers, 0, 17), wrong)
+
+
+def addresses(
+    slots: Ints, branches: Ints, city_names: tuple[str, ...], moves: Ints | None = None
+) -> pa.Array:
+    """Where the customer lives after a number of moves within the branch's town."""
+    towns = coded(branches, city_names)
+    slots = slots if moves is None else slots + moves * _MOVE_STEP
     street = coded(pick(slots, 4, len(_STREETS)), _STREETS)
     number = pa.array(1 + pick(slots, 5, 400)).cast(pa.string())
     room = pa.array(101 + pick(slots, 6, 2400)).cast(pa.string())
-    return joined(coded(branches, city_names), street, number, "号", room, "室")
+    return joined(towns, street, number, "号", room, "室")
 
 
 def id_numbers(slots: Ints, birthdays: Ints, genders: Ints) -> pa.Array:
@@ -62,11 +101,14 @@ def id_numbers(slots: Ints, birthdays: Ints, genders: Ints) -> pa.Array:
     return joined(body, coded(remainder, _ID_CHECKS))
 
 
-def msisdn(slots: Ints) -> pa.Array:
-    """11 digits, one number a slot."""
+def msisdn(slots: Ints, versions: Ints | None = None) -> pa.Array:
+    """11 digits; one number a slot and version, the n-th after n changes of the number."""
     block, rest = np.divmod(slots, _TEN_DIGITS)
-    mixed = (rest * 48_271 + 1_234_577) % _TEN_DIGITS  # a bijection: the factor is odd, not 5n
-    return joined(padded(130 + block, 3), padded(mixed, 8))
+    versions = np.zeros_like(slots) if versions is None else versions
+    # A bijection within a block: the factor is odd and no multiple of five.
+    mixed = (rest * 48_271 + 1_234_577 + versions * _CHANGE_STEP) % _TEN_DIGITS
+    first = np.where(versions > 0, _CHANGED_BLOCK + (versions - 1) * _BLOCKS_A_CHANGE, _FIRST_BLOCK)
+    return joined(padded(first + block, 3), padded(mixed, 8))
 
 
 def imsi(slots: Ints) -> pa.Array:

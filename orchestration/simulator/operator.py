@@ -31,6 +31,7 @@ from orchestration.simulator.feeds import (
 from orchestration.simulator.organisation import organisation
 from orchestration.simulator.reference import reference_tables
 from orchestration.simulator.region import DaysMissingError, Region, live
+from orchestration.simulator.today import day_number
 
 # Raised whenever the same seed would give another world: old states are then of no use.
 _VERSION = 2
@@ -187,7 +188,7 @@ def _write_reference(regions: list[Region], first: date, last: date) -> Counter[
     rows: Counter[str] = Counter()
     if first <= opening <= last:
         trees = [organisation(r.subscribers, r.number, r.regions) for r in regions]
-        for feed, table in reference_tables(trees).items():
+        for feed, table in reference_tables(trees, day_number(opening)).items():
             write(regions[0].staging, feed, opening, table)
             rows[feed] += len(table)
     return rows

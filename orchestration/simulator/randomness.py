@@ -47,6 +47,14 @@ class Stream(IntEnum):
     FIELD_LOGS = 62
     FOLLOW_UPS = 63
     CAMPAIGNS = 64
+    DIRT = 90
+    BRANCHES = 101
+    NETWORK = 102
+    LINE_FAULTS = 103
+    COMPLAINTS = 104
+    INTERACTIONS = 105
+    RIVALS = 106
+    CUSTOMERS = 107
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,21 @@ class Draws:
     ) -> Mapping[str, Floats]:
         """Name -> `slots` standard normal numbers."""
         return self._rows(stream, day, slots, names, normal=True)
+
+    def few(
+        self, stream: Stream, day: int, keys: npt.NDArray[np.integer], names: Sequence[str]
+    ) -> Mapping[str, Floats]:
+        """Name -> a number in [0, 1) for each key (a slot, a unit): cheap for few of many.
+
+        A number depends on the key alone, not on the others asked for or on their order.
+        """
+        start = np.zeros(1, dtype=np.uint64)
+        for part in (self.seed, self.region, int(stream), day):
+            start = scramble(start + np.uint64(part))
+        salts = scramble(start + np.arange(len(names)).astype(np.uint64))
+        mixed = scramble(scramble(keys) + salts[:, None])
+        columns = (mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
+        return dict(zip(names, columns, strict=True))
 
     def _rows(
         self, stream: Stream, day: int, slots: int, names: Sequence[str], normal: bool

@@ -21,12 +21,15 @@ import pyarrow as pa
 from orchestration.simulator import (
     campaigns,
     care,
+    channels,
     crm,
     devices,
     field,
     holdings,
     life,
+    market,
     money,
+    network,
     outlook,
     standing,
     usage,
@@ -152,13 +155,18 @@ def live_day(today: Today, published: Path | None, desk: field.Desk) -> None:
     money.pay(today)
     standing.update(today, turns)
     holdings.browse(today)
+    network.live(today)
     devices.change(today)
     usage.use(today)
     money.charge(today)
     care.live(today, turns)
+    crm.live(today)
     if today.date.day == money.BILL_DAY and money.has_closed_month(today):
         money.bill(today)
+        market.deliver_size(today)
     money.deliver_balances(today)
+    channels.live(today)
+    market.deliver_stock(today)
 
 
 def _welcome(today: Today) -> None:

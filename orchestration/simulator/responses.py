@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import devices, holdings, life, money
+from orchestration.simulator import devices, holdings, life, market, money
 from orchestration.simulator.people import People
 from orchestration.simulator.randomness import Floats, scramble
 from orchestration.simulator.reference import offer_id
@@ -299,9 +299,9 @@ def carry_out(today: Today, slots: Ints, families: Ints, u: Mapping[str, Floats]
     pack = slots[of("DATA_PACK")]
     pack = pack[state.holding[pack, PACK] == NO_PRODUCT]
     holdings.order(today, pack, PACK, np.full(len(pack), cat.FIRST_PACK))
-    handset = slots[of("GIFT_HANDSET", "TOPUP_FOR_HANDSET", "DEVICE_UPGRADE")]
-    models = np.array(cat.NEWEST_DEVICES)[handset % 3]
-    devices.give(today, handset, models, today.at(u["at"], 20.0, 21.0)[handset])
+    models = market.take_handsets(today, slots, families)
+    handset = slots[models >= 0]
+    devices.give(today, handset, models[models >= 0], today.at(u["at"], 20.0, 21.0)[handset])
 
 
 def _pay_after_reminder(today: Today, slots: Ints, u: Mapping[str, Floats]) -> None:

@@ -30,6 +30,7 @@ HOLDING_KINDS = ("PLAN", "VAS", "DATA_PACK", "DEVICE_CONTRACT")
 PLAN, VAS, PACK, CONTRACT = range(4)
 NO_PRODUCT = -1
 REMEMBERED_CONTACTS = 6
+NO_STEP = -1
 
 
 @dataclass
@@ -99,8 +100,19 @@ class State:
     due_day: Ints  # of the oldest unpaid bill
     pay_day: Ints
     complaint_second: Ints  # opening of the newest complaint
-    complaint_steps: npt.NDArray[np.int16]  # (slots, 5): day offsets of the steps after OPENED
+    # (slots, 7): day offsets of the steps after OPENED (`complaints.STEPS`), NO_STEP for none
+    complaint_steps: npt.NDArray[np.int16]
     complaint_kind: npt.NDArray[np.int8]  # (slots, 3): category, cause class, severity
+    complaint_product: npt.NDArray[np.int16]
+    line_fault_second: Ints  # start of the line's last fault of its own
+    forward_off_day: Ints  # when the forward in force ends (NEVER: stays); LONG_AGO without one
+    forward_kind: npt.NDArray[np.int8]  # (slots, 2): type and competitor (-1 unknown) of it
+    number_version: npt.NDArray[np.int8]  # how often the line's number has changed
+    address_version: npt.NDArray[np.int8]  # how often the customer has moved
+    vip_change: npt.NDArray[np.int8]  # against the level at the start
+    points_spent: Ints
+    handset_day: Ints  # when the line was last given a handset of a pool
+    handset_pool: npt.NDArray[np.int8]  # index into catalogue.POOLS
 
     @property
     def slots(self) -> int:
@@ -200,8 +212,18 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         due_day=filled(NEVER, np.int64),
         pay_day=filled(NEVER, np.int64),
         complaint_second=filled(LONG_AGO, np.int64),
-        complaint_steps=np.full((n, 5), -1, dtype=np.int16),
+        complaint_steps=np.full((n, 7), NO_STEP, dtype=np.int16),
         complaint_kind=np.zeros((n, 3), dtype=np.int8),
+        complaint_product=filled(NO_PRODUCT, np.int16),
+        line_fault_second=filled(LONG_AGO, np.int64),
+        forward_off_day=filled(LONG_AGO, np.int64),
+        forward_kind=np.full((n, 2), -1, dtype=np.int8),
+        number_version=filled(0, np.int8),
+        address_version=filled(0, np.int8),
+        vip_change=filled(0, np.int8),
+        points_spent=filled(0, np.int64),
+        handset_day=filled(LONG_AGO, np.int64),
+        handset_pool=filled(0, np.int8),
     )
 
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.simulator import catalogue as cat
+from orchestration.simulator.channels import acquisition
 from orchestration.simulator.feeds import SECONDS_A_DAY, Outbox, joined, padded
 from orchestration.simulator.organisation import Organisation
 from orchestration.simulator.people import People, slots_through
@@ -56,6 +57,17 @@ class World:
     @cached_property
     def staff_ids(self) -> list[str]:
         return [member.staff_id for member in self.organisation.staff]
+
+    @cached_property
+    def acquired(self) -> tuple[Ints, Ints]:
+        """Slot -> channel and agent (-1: none) that won it."""
+        return acquisition(self, np.arange(self.people.slots))
+
+    def slots_through(self, day: int) -> int:
+        """Slots activated by the end of the day; none before the opening."""
+        if day < self.opened_day:
+            return 0
+        return slots_through(self.subscribers, self.opened_day, day)
 
     def slots_of(self, subscriber_ids: pa.Array) -> Ints:
         """Slot of each subscriber id; -1 for an id that is not ours."""

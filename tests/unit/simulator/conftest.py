@@ -7,11 +7,19 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from orchestration.simulator import simulate
+from orchestration.simulator import care, crm, life, network, simulate
+from orchestration.simulator import catalogue as cat
+from orchestration.simulator.feeds import coded
+from orchestration.simulator.organisation import organisation
+from orchestration.simulator.people import people
+from orchestration.simulator.randomness import Draws
+from orchestration.simulator.state import CONTENT, opening_state
+from orchestration.simulator.today import Today, World
 
 FIRST, LAST = date(2025, 1, 1), date(2025, 3, 8)
 FIRST_LIST, LAST_LIST = date(2025, 2, 10), date(2025, 3, 6)
@@ -91,3 +99,79 @@ def delivered(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Deli
 @pytest.fixture(scope="session")
 def sql() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"threads": 1})
+
+
+CARED_SLOTS, CARED_DAYS, CARED_FIRST = 20_000, 100, 20_100
+CARED_FEEDS = (
+    "care_complaints",
+    "care_interactions",
+    "usage_competitor_contacts",
+    "service_failures",
+    "crm_subscribers",
+    "crm_customers",
+    "crm_consents",
+)
+
+
+@dataclass(frozen=True)
+class Cared:
+    """A larger world of which only minds, networks, customer files and care are lived."""
+
+    world: World
+    db: duckdb.DuckDBPyConnection
+    """A table a feed (with `dt`), `lines` (subscriber, branch, slot), `levels` (org, dt, level),
+    and `openings` (subscriber, dt, the cause at the opening of a complaint, CONTENT for none)."""
+
+
+@pytest.fixture(scope="session")
+def cared() -> Cared:
+    draws, tree = Draws(29), organisation(CARED_SLOTS)
+    last = CARED_FIRST + CARED_DAYS - 1
+    world = World(
+        draws, tree, people(draws, tree, CARED_SLOTS, CARED_FIRST, last), CARED_SLOTS, CARED_FIRST
+    )
+    state = opening_state(draws, world.people, CARED_FIRST)
+    rows: dict[str, list[pa.Table]] = {name: [] for name in (*CARED_FEEDS, "levels", "openings")}
+
+    def keep(name: str, day: int, table: pa.Table) -> None:
+        dt = pa.array(np.full(len(table), day, dtype=np.int32), pa.date32())
+        rows[name].append(table.append_column("dt", dt))
+
+    for day in range(CARED_FIRST, last + 1):
+        today = Today(world, state, day)
+        if day == CARED_FIRST:
+            life.begin(today)
+        crm.deliver_subscribers(today, today.joined_slots)
+        crm.deliver_customers(today, today.joined_slots)
+        crm.deliver_consents(today, today.joined_slots)
+        turns = life.think(today)
+        network.live(today)
+        care.live(today, turns)
+        crm.live(today)
+        level, wrong_bills = network.levels(today)
+        levels = {"org_id": tree.branch_ids, "level": level, "wrong_bills": wrong_bills}
+        keep("levels", day, pa.table(levels))
+        new = np.flatnonzero(state.complaint_second // 86_400 == day)
+        cause = state.cause[new].astype(np.int64)
+        causes = coded(cause, cat.CAUSES, (state.stage[new] == CONTENT) | (cause < 0))
+        keep(
+            "openings",
+            day,
+            pa.table({"subscriber_id": today.ids(new), "cause": causes.fill_null("CONTENT")}),
+        )
+        for feed in CARED_FEEDS:
+            keep(feed, day, today.outbox.collect(feed))
+    connection = duckdb.connect(config={"threads": 1})
+    for name, tables in rows.items():
+        connection.register("kept", pa.concat_tables(tables))
+        connection.execute(f"create table {name} as select * from kept")
+    everybody = pa.table(
+        {
+            "subscriber_id": world.subscriber_ids,
+            "org_id": coded(world.people.branch, tree.branch_ids),
+            "slot": np.arange(world.people.slots),
+        }
+    )
+    connection.register("kept", everybody)
+    connection.execute("create table lines as select * from kept")
+    return Cared(world, connection)
