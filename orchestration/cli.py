@@ -93,6 +93,13 @@ def simulate(
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"])],
     subscribers: Annotated[int, typer.Option(min=1)] = 3000,
     seed: int = 7,
+    dirt: Annotated[
+        str | None,
+        typer.Option(help="light, heavy or kind=amount,…: known faults, listed in the truth."),
+    ] = None,
+    outcome_days: Annotated[
+        int, typer.Option(min=0, help="Days lived on after the last one, for the truth alone.")
+    ] = 187,
 ) -> None:
     """Write the feeds of a synthetic operator into the landing zone; extend it by a later range."""
     from orchestration.demo import simulate_days
@@ -100,7 +107,7 @@ def simulate(
     settings = read_settings()
     with failing_clearly(), progress(f"Simulating {first:%Y-%m-%d} to {last:%Y-%m-%d}") as line:
         summary = simulate_days(
-            settings, subscribers, first.date(), last.date(), seed, lambda day: line(str(day))
+            settings, subscribers, first.date(), last.date(), seed, line, outcome_days, dirt
         )
     console.print(
         f"{sum(summary.rows.values()):,} rows in {summary.files:,} files under {settings.landing_zone}"

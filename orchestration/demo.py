@@ -43,10 +43,16 @@ def simulate_days(
     first: date,
     last: date,
     seed: int,
-    on_day: Callable[[date], None] | None = None,
+    on_day: Callable[[str], None] | None = None,
+    outcome_days: int = 0,
+    dirt: str | None = None,
 ) -> Any:
     """Write the synthetic operator's feeds of these days; it answers the lists published so far."""
     from orchestration.simulator import simulate
+
+    def told(day: date, region: int, regions: int) -> None:
+        if on_day:
+            on_day(f"{day}" if regions == 1 else f"region {region + 1} of {regions}, {day}")
 
     return simulate(
         subscribers=subscribers,
@@ -56,7 +62,9 @@ def simulate_days(
         landing=settings.landing_zone,
         truth=settings.home / "truth",
         published=settings.home / "published",
-        on_day=on_day,
+        on_day=told,
+        outcome_days=outcome_days,
+        dirt=dirt,
     )
 
 
@@ -95,9 +103,7 @@ def run_demo(settings: Settings, progress: ProgressBlock, console: Console) -> N
 
     eve = plan.first_list - timedelta(days=1)
     with progress("Simulating the history") as line:
-        simulate_days(
-            settings, plan.subscribers, plan.opens, eve, plan.seed, lambda d: line(str(d))
-        )
+        simulate_days(settings, plan.subscribers, plan.opens, eve, plan.seed, line)
     with progress("Preparing Dagster and dbt") as line:
         runner = Runner(settings, line)
     with progress(f"Loading {plan.opens} to {eve} in one run") as line:
@@ -111,7 +117,7 @@ def run_demo(settings: Settings, progress: ProgressBlock, console: Console) -> N
     after = plan.first_list + timedelta(days=plan.cycles)
     last = plan.evaluated_in - timedelta(days=1)
     with progress(f"{after} to {last}: the field works the lists, time passes") as line:
-        simulate_days(settings, plan.subscribers, after, last, plan.seed, lambda d: line(str(d)))
+        simulate_days(settings, plan.subscribers, after, last, plan.seed, line)
         runner.progress = line
         runner.load(after, last)
     with progress(f"Evaluating for {plan.evaluated_in:%B %Y}") as line:

@@ -29,6 +29,7 @@ def live(today: Today, turns: Turns) -> None:
     outage, wrong_bills = levels(today)
     faulty = is_line_faulty(today)
     rivals.live(today, np.where(is_silent, _NOTHING, calls))
+    rivals.forward_to_second_handsets(today)
     complaints.step(today)
     complaints.open_new(today, u["complain"], outage, wrong_bills, faulty)
     interactions.live(today, turns, u["visit"], outage, faulty)

@@ -63,7 +63,10 @@ PLANS = (
     Plan("PR02", "随心19", "Free 19", True, 1900, 50, 5, 0, 20, 500, 10, "BILL", "4G", 0),
     Plan("PR03", "随心29", "Free 29", True, 2900, 100, 10, 0, 20, 500, 10, "STOP", "4G", 0),
     Plan("PR04", "随心49", "Free 49", True, 4900, 200, 20, 0, 20, 500, 10, "STOP", "5G", 0),
+    # Off sale: dearer and smaller than PL02, so that nobody would choose it anew.
+    Plan("PL07", "怀旧59", "Classic 59", False, 5900, 150, 8, 0, 15, 500, 10, "BILL", "4G", 0),
 )
+PLAN_INDEX: Mapping[str, int] = {plan.plan_id: index for index, plan in enumerate(PLANS)}
 PLAN_FEE_FEN = np.array([plan.fee_fen for plan in PLANS], dtype=np.int64)
 PLAN_VOICE_MINUTES = np.array([plan.voice_minutes for plan in PLANS], dtype=np.int64)
 PLAN_DATA_KB = np.array([plan.data_gb * 1_000_000 for plan in PLANS], dtype=np.int64)
@@ -81,7 +84,7 @@ PLAN_IS_5G = np.array([plan.generation == "5G" for plan in PLANS])
 
 @dataclass(frozen=True)
 class Product:
-    """A value-added product, data pack or device contract."""
+    """Whatever is held besides the plan; of an instalment contract `fee_fen` is the instalment."""
 
     product_id: str
     kind: str
@@ -104,11 +107,28 @@ PRODUCTS = (
     Product(
         "DC01", "DEVICE_CONTRACT", "合约机24月", "Device contract", 0, 0, None, False, 24, 60000
     ),
+    Product(
+        "DC02", "DEVICE_CONTRACT", "分期购机24月", "Instalments", 8000, 0, None, False, 24, 30000
+    ),
+    Product("VA04", "VAS", "阅读会员", "Reading club", 800, 0, "READING", True, 0, 0),
+    Product("BU01", "BUNDLE", "宽带融合包", "Broadband bundle", 3000, 10, None, False, 0, 0),
+    Product("BU02", "BUNDLE", "视频融合包", "Video bundle", 2500, 8, "VIDEO", True, 0, 0),
+    Product("FP01", "FAMILY_PLAN", "家庭共享", "Family plan", 1000, 3, None, False, 0, 0),
+    Product("GV01", "GROUP_VNET", "集团V网", "Group V-net", 500, 0, None, False, 0, 0),
 )
+PRODUCT_INDEX: Mapping[str, int] = {
+    product.product_id: index for index, product in enumerate(PRODUCTS)
+}
 PRODUCT_FEE_FEN = np.array([product.fee_fen for product in PRODUCTS], dtype=np.int64)
 PRODUCT_DATA_KB = np.array([product.data_gb * 1_000_000 for product in PRODUCTS], dtype=np.int64)
 FIRST_VAS, FIRST_PACK, DEVICE_CONTRACT = 0, 3, 5
-CONTRACT_DISCOUNT_FEN = 1000
+INSTALMENT_CONTRACT = PRODUCT_INDEX["DC02"]
+FIRST_BUNDLE, SECOND_BUNDLE = PRODUCT_INDEX["BU01"], PRODUCT_INDEX["BU02"]
+FAMILY_PRODUCT, VNET_PRODUCT = PRODUCT_INDEX["FP01"], PRODUCT_INDEX["GV01"]
+TRIAL_VAS = PRODUCT_INDEX["VA04"]
+PRODUCT_CONTRACT_DAYS = np.array([product.contract_months for product in PRODUCTS]) * 365 // 12
+CONTRACT_DISCOUNT_FEN = 1000  # a month, of a device contract without instalments
+ROAMING_FEN_PER_MINUTE, ROAMING_FEN_PER_GB = 20, 1000
 
 
 @dataclass(frozen=True)

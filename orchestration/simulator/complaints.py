@@ -17,7 +17,7 @@ from orchestration.simulator import catalogue as cat
 from orchestration.simulator import crm
 from orchestration.simulator.branches import poor_service_branches
 from orchestration.simulator.feeds import SECONDS_A_DAY, coded, joined, padded
-from orchestration.simulator.organisation import ROLES
+from orchestration.simulator.organisation import CALL_CENTER, OWN_HALL, ROLES
 from orchestration.simulator.randomness import Floats, Stream, scramble
 from orchestration.simulator.state import CONTENT, CONTRACT, GONE, NO_PRODUCT, NO_STEP, VAS
 from orchestration.simulator.today import Flags, Ints, Today
@@ -133,7 +133,7 @@ _LONGEST_DAYS = 60  # longer than any complaint, reopened or not
 _MOST_MINUTES_TO_ACKNOWLEDGE = 180
 _WITHDRAWS_CONSENT = 0.4  # of who complains of our contacts
 _BILLED_PRODUCT = 0.3  # of the complaints of bills by who holds a product
-_BY_AGENT = 0.2
+_BY_PHONE = 0.6
 
 _ACCOUNT_MANAGER, _TECHNICIAN = ROLES.index("ACCOUNT_MANAGER"), ROLES.index("LINE_TECHNICIAN")
 _HALL_MANAGER, _CALL_AGENT = ROLES.index("OUTSOURCED_HALL_MANAGER"), ROLES.index("CALL_AGENT")
@@ -399,9 +399,8 @@ def _deliver(
     product = state.complaint_product[slots].astype(np.int64)
     # The same channel at every step: it is drawn by the complaint.
     key = slots * 1_000_003 + opened // SECONDS_A_DAY
-    by_agent = today.world.draws.few(Stream.COMPLAINTS, 0, key, ("channel",))["channel"] < _BY_AGENT
-    halls = [tree.hall(index) for index in range(tree.branches)]
-    agents = [tree.agent_channel(index) for index in range(tree.branches)]
+    by_phone = today.world.draws.few(Stream.COMPLAINTS, 0, key, ("channel",))["channel"] < _BY_PHONE
+    channel = tree.outlets[branch, np.where(by_phone, CALL_CENTER, OWN_HALL)]
     staff = tree.staff_of(branch, role)
     today.outbox.add(
         "care_complaints",
@@ -423,7 +422,7 @@ def _deliver(
                 product == NO_PRODUCT,
             ),
             "staff_id": coded(staff, today.world.staff_ids),
-            "channel_id": coded(branch + by_agent * tree.branches, halls + agents),
+            "channel_id": coded(channel, tree.channel_ids),
             "satisfaction": satisfaction,
         },
     )

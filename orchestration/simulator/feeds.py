@@ -107,6 +107,10 @@ _COLUMNS: Mapping[str, str] = {
         "arrears_cny:cny arrears_since:date dunning_stage:text credit_limit_cny:cny "
         "valid_until:date"
     ),
+    "billing_adjustments": (
+        "adjustment_id*:text subscriber_id:text at:time kind:text amount_cny:cny "
+        "reason_code:text product_id:text complaint_id:text offer_id:text staff_id:text"
+    ),
     "usage_areas": "subscriber_id*:text month*:month kind*:text area_id:text days:count",
     "care_complaints": (
         "complaint_id*:text step*:text at*:time subscriber_id:text due_at:time category:text "

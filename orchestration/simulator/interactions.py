@@ -10,7 +10,7 @@ import numpy as np
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator.feeds import coded
 from orchestration.simulator.life import Turns
-from orchestration.simulator.organisation import ROLES
+from orchestration.simulator.organisation import CALL_CENTER, OWN_HALL, ROLES
 from orchestration.simulator.randomness import Floats, Stream
 from orchestration.simulator.state import CONTENT, GONE
 from orchestration.simulator.today import Flags, Ints, Today
@@ -28,6 +28,20 @@ REASONS = (
 _FAULT, _CANCEL, _CODE = (REASONS.index(r) for r in ("FAULT", "CANCEL_REQUEST", "PORT_OUT_CODE"))
 _REASON_BASE = np.array([0.28, 0.28, 0.14, 0.24, 0.01, 0.02, 0.03, 0.0]).cumsum()
 _REASON_THINKING = np.array([0.26, 0.24, 0.08, 0.16, 0.12, 0.04, 0.10, 0.0]).cumsum()
+# What brings who thinks of leaving to us, by the cause, in so many of the cases.
+_REASON_OF_CAUSE = {
+    "PLAN_MISFIT": "PLAN_QUERY",
+    "COMPETITOR_OFFER": "PLAN_QUERY",
+    "BILL_OPACITY": "BILL_QUERY",
+    "UNAUTHORISED_ORDER": "BILL_QUERY",
+    "NETWORK_QUALITY": "FAULT",
+    "COVERAGE": "FAULT",
+    "CONTRACT_END": "PLAN_CHANGE",
+}
+_CAUSE_REASON = np.array(
+    [REASONS.index(_REASON_OF_CAUSE[c]) if c in _REASON_OF_CAUSE else -1 for c in cat.CAUSES]
+)
+_OF_ITS_CAUSE = 0.45
 _OUTCOMES = ("RESOLVED", "TRANSFERRED", "PROCEEDED", "SAVED")
 _PORT_OUT, _CLOSED = cat.EXITS.index("PORT_OUT"), cat.EXITS.index("CLOSED")
 # Daily chances.
@@ -37,7 +51,7 @@ _LINE_FAULT = 0.35
 # Of those who have decided to go in that way.
 _ASKS_FOR_CODE, _ASKS_TO_CLOSE = 0.55, 0.45
 _SAVED, _TRANSFERRED = 0.15, 0.12
-_BY_AGENT = 0.15
+_BY_PHONE = 0.6
 _HANDLERS = np.array([ROLES.index("SALES_REP"), ROLES.index("CALL_AGENT")])
 
 
@@ -62,14 +76,19 @@ def live(today: Today, turns: Turns, u: Floats, outage: Floats, faulty: Flags) -
 
 def _reasons(today: Today, slots: Ints) -> Ints:
     """What it is about, apart from faults and goodbyes."""
-    u = today.world.draws.few(Stream.INTERACTIONS, today.day, slots, ("reason",))["reason"]
+    v = today.world.draws.few(Stream.INTERACTIONS, today.day, slots, ("reason", "caused"))
+    u = v["reason"]
     stage = today.state.stage[slots]
+    thinking = (stage > CONTENT) & (stage < GONE)
+    caused = _CAUSE_REASON[np.maximum(today.state.cause[slots], 0)]
+    is_caused = thinking & (v["caused"] < _OF_ITS_CAUSE) & (caused >= 0)
     reason = np.where(
-        (stage > CONTENT) & (stage < GONE),
+        thinking,
         np.searchsorted(_REASON_THINKING, u, side="right"),
         np.searchsorted(_REASON_BASE, u, side="right"),
     )
-    return np.minimum(reason, len(REASONS) - 1).astype(np.int64)
+    reason = np.where(is_caused, caused, np.minimum(reason, len(REASONS) - 1))
+    return reason.astype(np.int64)
 
 
 def _deliver(today: Today, slots: Ints, reason: Ints) -> None:
@@ -80,9 +99,8 @@ def _deliver(today: Today, slots: Ints, reason: Ints) -> None:
     is_goodbye = np.isin(reason, (_CANCEL, _CODE))
     outcome = np.where(is_goodbye, 2 + (u["outcome"] < _SAVED), u["outcome"] < _TRANSFERRED)
     branch = people.branch[slots]
-    halls = [tree.hall(index) for index in range(tree.branches)]
-    agents = [tree.agent_channel(index) for index in range(tree.branches)]
-    by_agent = (u["channel"] < _BY_AGENT) & ~is_goodbye
+    by_phone = (u["channel"] < _BY_PHONE) & ~is_goodbye
+    channel = tree.outlets[branch, np.where(by_phone, CALL_CENTER, OWN_HALL)]
     roles = _HANDLERS[(u["staff"] * len(_HANDLERS)).astype(np.int64)]
     staff = tree.staff_of(branch, roles)
     today.outbox.add(
@@ -92,10 +110,10 @@ def _deliver(today: Today, slots: Ints, reason: Ints) -> None:
             "interaction_id": today.event_ids("CI", slots),
             "subscriber_id": today.ids(slots),
             "at": today.at(u["at"], 9.0, 20.0),
-            "channel_id": coded(branch + by_agent * tree.branches, halls + agents),
+            "channel_id": coded(channel, tree.channel_ids),
             "reason": coded(reason, REASONS),
             "outcome": coded(outcome, _OUTCOMES),
-            "staff_id": coded(staff, today.world.staff_ids, by_agent),
+            "staff_id": coded(staff, today.world.staff_ids),
             "duration_seconds": 60 + (u["minutes"] * 900).astype(np.int64),
         },
     )

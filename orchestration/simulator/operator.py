@@ -20,18 +20,18 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from orchestration.simulator import worker
+from orchestration.simulator import tariffs, worker
+from orchestration.simulator.dirt_kinds import DirtPlan
 from orchestration.simulator.feeds import (
     DAILY_FEEDS,
     FIELD_FEEDS,
     MONTHLY_FEEDS,
     REFERENCE_FEEDS,
-    write,
 )
 from orchestration.simulator.organisation import organisation
-from orchestration.simulator.reference import reference_tables
+from orchestration.simulator.reference import plan_table, reference_tables
 from orchestration.simulator.region import DaysMissingError, Region, live
-from orchestration.simulator.today import day_number
+from orchestration.simulator.today import EPOCH, day_number
 
 # Raised whenever the same seed would give another world: old states are then of no use.
 _VERSION = 2
@@ -86,6 +86,7 @@ def simulate(
     on_day: OnDay | None = None,
     opened_on: date | None = None,
     outcome_days: int = 0,
+    dirt: str | None = None,
 ) -> SimulationSummary:
     """Live the days `first`..`last` and deliver their landing files.
 
@@ -94,12 +95,15 @@ def simulate(
     rewritten. The same seed, size, opening and published lists give the same bytes, in one call or
     many, on any number of processors. Lists are read from
     `<published>/dt=<day before>/**/list.parquet`. `outcome_days` more are lived without files for
-    the truth. Files appear in the landing zone when all of them are finished.
+    the truth. `dirt` says what is to be wrong with the files (see `DirtPlan.parse`); nobody's life
+    depends on it. Files appear in the landing zone when all of them are finished.
 
     `on_day` is called with the day, the region's number and the number of regions. Raises
     OperatorMismatchError for parameters that differ from those of `truth` and for a gap between
     the days, ValueError for impossible parameters, RegionFailedError if a process fails.
     """
+    if dirt is not None:
+        DirtPlan.parse(dirt)
     if subscribers < 1 or last < first:
         raise ValueError("simulate needs at least one subscriber and first <= last")
     operator, is_new = _open(truth, seed, subscribers, first, opened_on)
@@ -111,7 +115,7 @@ def simulate(
     staging.mkdir(parents=True)
     sizes = regions_of(subscribers)
     regions = [
-        Region(number, len(sizes), size, seed, opening, staging, truth, published)
+        Region(number, len(sizes), size, seed, opening, staging, truth, published, dirt)
         for number, size in enumerate(sizes)
     ]
     try:
@@ -183,14 +187,20 @@ def _in_a_process(
 
 
 def _write_reference(regions: list[Region], first: date, last: date) -> Counter[str]:
-    """The reference feeds of the whole operator, on the opening day."""
+    """The reference feeds of the whole operator, on the opening day; plans when they change."""
     opening = regions[0].opened_on
     rows: Counter[str] = Counter()
     if first <= opening <= last:
         trees = [organisation(r.subscribers, r.number, r.regions) for r in regions]
         for feed, table in reference_tables(trees, day_number(opening)).items():
-            write(regions[0].staging, feed, opening, table)
+            regions[0].deliver(feed, opening, table, part=None)
             rows[feed] += len(table)
+    for changed in tariffs.changes(day_number(opening)):
+        if day_number(first) <= changed <= day_number(last):
+            plans = plan_table(day_number(opening), changed)
+            changed_on = EPOCH + timedelta(days=changed)
+            regions[0].deliver("billing_plans", changed_on, plans, part=None)
+            rows["billing_plans"] += len(plans)
     return rows
 
 

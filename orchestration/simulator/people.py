@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestration.simulator import catalogue as cat
+from orchestration.simulator.branches import poor_service_branches
 from orchestration.simulator.identity import SLOTS_A_REGION
 from orchestration.simulator.organisation import Organisation
 from orchestration.simulator.randomness import Draws, Floats, Stream
@@ -103,6 +104,8 @@ _TIES_AHEAD_DAYS = 60
 LINE_CLASSES = ("VOICE", "DATA_ONLY", "IOT")
 VOICE, DATA_ONLY, IOT = range(3)
 _DATA_ONLY_SHARE, _IOT_SHARE = 0.012, 0.015
+_HEADROOM, _MISJUDGEMENT = 1.15, 0.45  # in choosing a plan
+_POORLY_SERVED = 0.9  # more dissatisfied than elsewhere
 _IOT_KB_A_DAY = 1_500
 _IOT_HAZARD = 0.15
 _LEAST_DECLINE = 0.7
@@ -211,9 +214,7 @@ def people(
     prepaid = np.where(tied.is_firm, False, prepaid)
     # Branches differ in how they serve and how well they are covered.
     branches = organisation.branches
-    served = np.linspace(-0.5, 0.5, branches, dtype=np.float32)[
-        (np.arange(branches) * 5) % branches
-    ]
+    served = np.where(poor_service_branches(organisation, draws), _POORLY_SERVED, 0.0)
     covered = np.linspace(-0.6, 0.6, branches, dtype=np.float32)[
         (np.arange(branches) * 7 + 3) % branches
     ]
@@ -259,7 +260,7 @@ def people(
         ),
         price_sensitivity=z["price"],
         competitor_exposure=z["competitor"],
-        dissatisfaction=z["service"] + served[branch],
+        dissatisfaction=_float(z["service"] + served[branch]),
         poor_coverage=z["coverage"] + covered[branch],
         device_age=_float(device_age),
         need_growth=z["need"],
@@ -335,7 +336,7 @@ def _plans(
         return np.where(other_mode, np.inf, costs).argmin(axis=1).astype(np.int64)
 
     true_costs = cost(1.0)
-    chosen = cheapest(cost(np.exp(0.6 * fit)))
+    chosen = cheapest(cost(_HEADROOM * np.exp(_MISJUDGEMENT * fit)))
     return cheapest(true_costs), chosen, true_costs[np.arange(len(chosen)), chosen]
 
 

@@ -47,6 +47,7 @@ class Stream(IntEnum):
     FIELD_LOGS = 62
     FOLLOW_UPS = 63
     CAMPAIGNS = 64
+    HABITS = 30
     DIRT = 90
     BRANCHES = 101
     NETWORK = 102

@@ -1,4 +1,4 @@
-"""The reference feeds, delivered on the opening day.
+"""The reference feeds, delivered on the opening day; plans again when they change.
 
 Here: the organisation of all regions, the catalogues and what competitors were seen to offer, as
 tables. Not here: their content.
@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from orchestration.simulator import catalogue as cat
+from orchestration.simulator import tariffs
 from orchestration.simulator.feeds import KEYS, NO_VALUE, table
 from orchestration.simulator.identity import BATCHES, names, tac
 from orchestration.simulator.organisation import (
@@ -52,7 +53,7 @@ def reference_tables(trees: Sequence[Organisation], opened_day: int) -> dict[str
         "org_staff": _staff(trees),
         "org_channels": _channels(trees),
         "org_agents": _agents(trees, opened_day),
-        "billing_plans": _plans(),
+        "billing_plans": tariffs.plan_columns(opened_day, opened_day),
         "billing_products": _products(),
         "device_models": _device_models(trees),
         "market_offers": _offers(),
@@ -130,30 +131,10 @@ def _agents(trees: Sequence[Organisation], opened_day: int) -> dict[str, Any]:
     }
 
 
-def _plans() -> dict[str, Any]:
-    plans = cat.PLANS
-    since = np.full(len(plans), _ON_SALE_SINCE)
-    return {
-        "plan_id": [plan.plan_id for plan in plans],
-        "valid_from": since,
-        "name_zh": [plan.name_zh for plan in plans],
-        "name_en": [plan.name_en for plan in plans],
-        "brand": [cat.BRANDS[plan.is_prepaid] for plan in plans],
-        "payment_mode": ["PREPAID" if plan.is_prepaid else "POSTPAID" for plan in plans],
-        "monthly_fee_cny": cat.PLAN_FEE_FEN,
-        "voice_minutes": cat.PLAN_VOICE_MINUTES * 100,
-        "data_mb": cat.PLAN_DATA_KB,
-        "sms_count": cat.PLAN_SMS,
-        "overage_voice_cny_per_min": cat.PLAN_VOICE_FEN * 10_000,
-        "overage_data_cny_per_mb": cat.PLAN_DATA_FEN * 10,  # fen a GB to millionths a MB
-        "overage_sms_cny": cat.PLAN_SMS_FEN * 10_000,
-        "overage_mode": [plan.overage_mode for plan in plans],
-        "access_technology": "MOBILE",
-        "network_generation": [plan.generation for plan in plans],
-        "early_exit_fee_cny": np.array([plan.exit_fee_fen for plan in plans]),
-        "org_id": "HQ",
-        "on_sale_from": since,
-    }
+def plan_table(opened_day: int, day: int) -> pa.Table:
+    """The plans with all price versions, as redelivered whole on the day."""
+    columns = tariffs.plan_columns(opened_day, day)
+    return table("billing_plans", len(columns["plan_id"]), columns)
 
 
 def _products() -> dict[str, Any]:

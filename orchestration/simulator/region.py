@@ -19,6 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from orchestration.simulator import (
+    adjustments,
     campaigns,
     care,
     channels,
@@ -35,6 +36,8 @@ from orchestration.simulator import (
     usage,
 )
 from orchestration.simulator import truth as truths
+from orchestration.simulator.dirt import Soiler
+from orchestration.simulator.dirt_kinds import DirtPlan
 from orchestration.simulator.feeds import DAILY_FEEDS, FIELD_FEEDS, MONTHLY_FEEDS, Outbox, write
 from orchestration.simulator.organisation import organisation
 from orchestration.simulator.people import people, slots_through
@@ -61,6 +64,7 @@ class Region:
     staging: Path  # landing files of the range, before they are released together
     truth: Path
     published: Path | None
+    dirt: str | None = None  # what is to be wrong with the files (`DirtPlan.parse`)
 
     @property
     def name(self) -> str:
@@ -74,6 +78,15 @@ class Region:
     @property
     def states(self) -> Path:
         return self.truth / "state" / self.name
+
+    def deliver(self, feed: str, dt: date, table: pa.Table, part: int | None) -> None:
+        """Write one landing file into the staging folder, with what is to be wrong with it."""
+        if self.dirt is None:
+            write(self.staging, feed, dt, table, part)
+        else:
+            plan = DirtPlan.parse(self.dirt)
+            soiler = Soiler(plan, self.seed, self.truth, self.opened_on)
+            soiler.write(self.staging, feed, dt, table, part)
 
 
 def live(
@@ -160,6 +173,7 @@ def live_day(today: Today, published: Path | None, desk: field.Desk) -> None:
     usage.use(today)
     money.charge(today)
     care.live(today, turns)
+    adjustments.settle(today)
     crm.live(today)
     if today.date.day == money.BILL_DAY and money.has_closed_month(today):
         money.bill(today)
@@ -188,7 +202,7 @@ def _deliver(today: Today, region: Region) -> Mapping[str, int]:
         feeds += FIELD_FEEDS
     tables: dict[str, pa.Table] = {feed: today.outbox.collect(feed) for feed in feeds}
     for feed, table in tables.items():
-        write(region.staging, feed, today.date, table, region.part)
+        region.deliver(feed, today.date, table, region.part)
     return {feed: len(table) for feed, table in tables.items()}
 
 

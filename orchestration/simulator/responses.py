@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from orchestration.simulator import adjustments, devices, holdings, life, market, money
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import devices, holdings, life, market, money
 from orchestration.simulator.people import People
 from orchestration.simulator.randomness import Floats, scramble
 from orchestration.simulator.reference import offer_id
@@ -296,6 +296,8 @@ def carry_out(today: Today, slots: Ints, families: Ints, u: Mapping[str, Floats]
             offer_id(cat.FAMILY["TOPUP_BONUS"]),
         )
     _pay_after_reminder(today, slots[of("REMINDER")], u)
+    waived = slots[of("OVERAGE_WAIVER")]
+    adjustments.waive_overage(today, waived, cat.FAMILY["OVERAGE_WAIVER"])
     pack = slots[of("DATA_PACK")]
     pack = pack[state.holding[pack, PACK] == NO_PRODUCT]
     holdings.order(today, pack, PACK, np.full(len(pack), cat.FIRST_PACK))

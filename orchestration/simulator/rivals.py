@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.simulator import catalogue as cat
+from orchestration.simulator.circles import twin_number, twin_operator
 from orchestration.simulator.feeds import coded, joined, padded
 from orchestration.simulator.randomness import Floats, Stream, scramble
 from orchestration.simulator.state import CONTENT, GONE, LONG_AGO, NEVER
@@ -30,13 +31,17 @@ _ON, _OFF = KINDS.index("CALL_FORWARD_ON"), KINDS.index("CALL_FORWARD_OFF")
 # that never began: it was set in another network or before we counted.)
 _BASE = np.array([0.0013, 0.0008, 0.00012, 0.00022, 0.00003])
 _MORE = np.array([0.0120, 0.0060, 0.0055, 0.0030, 0.0])
-_MOST_A_DAY, _MOST_CONTENT_A_DAY = 0.12, 0.02  # whatever the exposure
+# Who is drawn away looks at competitors more often than who is driven away.
+_TEMPTED = [cat.CAUSE[cause] for cause in ("COMPETITOR_OFFER", "SOCIAL_CIRCLE", "CONTRACT_END")]
+_TEMPTED_MORE, _OTHERS_MORE = 1.8, 0.6
+_MOST_A_DAY, _MOST_CONTENT_A_DAY = 0.2, 0.02  # whatever the exposure
 _UNKNOWN_COMPETITOR = np.array([0.02, 0.04, 0.30, 0.15, 0.15])  # by kind
 _TYPE_EDGES = np.array([0.55, 0.70, 0.90])  # cumulative shares of the forward types
 _TYPE_UNKNOWN = 0.03
 # How long a forward stays: ends on the same day, within weeks, within months, or never.
 _STAYS_EDGES = np.array([0.12, 0.60, 0.85])
 _WEEKS_DAYS, _MONTHS_DAYS = (1, 20), (30, 170)
+_FORWARDED_FROM, _FORWARDED_WITHIN = 9 * 3600, 12 * 3600  # seconds of the day
 _NUMBER_BLOCKS = ("180", "185", "189")  # by competitor
 _LANDLINE_BLOCK = "057"
 
@@ -47,7 +52,8 @@ def live(today: Today, u: Floats) -> None:
     able = today.is_living & (state.status == cat.ACTIVE)
     thinking = (state.stage > CONTENT) & (state.stage < GONE)
     candidates = np.flatnonzero(able & (u < np.where(thinking, _MOST_A_DAY, _MOST_CONTENT_A_DAY)))
-    more = np.where(thinking[candidates], 1.0, 0.0)
+    tempted = np.isin(state.cause[candidates], _TEMPTED)
+    more = np.where(thinking[candidates], np.where(tempted, _TEMPTED_MORE, _OTHERS_MORE), 0.0)
     draw = np.exp(0.5 * people.competitor_exposure[candidates] - 0.12)
     edges = ((_BASE[:, None] + _MORE[:, None] * more) * draw).cumsum(axis=0)
     kind = (u[candidates] >= edges).sum(axis=0)
@@ -76,6 +82,20 @@ def live(today: Today, u: Floats) -> None:
     known = state.forward_kind[ending].astype(np.int64)
     _deliver(today, ending, "CE", np.full(len(ending), _OFF), within, known[:, 1], known[:, 0])
     state.forward_off_day[ending] = LONG_AGO
+
+
+def forward_to_second_handsets(today: Today) -> None:
+    """Owners of a second handset whose day it is let calls go there from now on."""
+    people = today.world.people
+    is_day = today.is_living & (today.state.status == cat.ACTIVE)
+    slots = np.flatnonzero(is_day & (people.twins.forward_day == today.day))
+    keys = people.keys[slots]
+    at = (
+        today.midnight
+        + _FORWARDED_FROM
+        + (scramble(keys) % np.uint64(_FORWARDED_WITHIN)).astype(np.int64)
+    )
+    forward(today, slots, "CALL_FORWARD_ON", at, twin_operator(keys), twin_number(keys))
 
 
 def forward(

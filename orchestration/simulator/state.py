@@ -15,21 +15,38 @@ import numpy.typing as npt
 
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator.feeds import SECONDS_A_DAY
-from orchestration.simulator.people import People
-from orchestration.simulator.randomness import Draws, Stream
+from orchestration.simulator.people import VOICE, People
+from orchestration.simulator.randomness import Draws, Floats, Stream, scramble
+from orchestration.simulator.tariffs import DISCONTINUED, SUCCESSOR
 
 Ints = npt.NDArray[np.int64]
+SmallInts = npt.NDArray[np.int32]  # days, or amounts of a month of one line
+Flags = npt.NDArray[np.bool_]
 NEVER = 1 << 30  # a day that does not come
 LONG_AGO = -(1 << 30)
+VNET_LINES = 8
+_LEGACY_TENURE_DAYS, _LEGACY_SHARE = 500, 0.5
+_FAMILY_TENTHS, _VNET_PERCENT = 4, 4
 
 # Stages of leaving.
 CONTENT, THINKING, DECIDED, GONE = range(4)
 NO_CAUSE = -1
 # Kinds of holdings, one of each at most.
-HOLDING_KINDS = ("PLAN", "VAS", "DATA_PACK", "DEVICE_CONTRACT")
-PLAN, VAS, PACK, CONTRACT = range(4)
+HOLDING_KINDS = (
+    "PLAN",
+    "VAS",
+    "DATA_PACK",
+    "DEVICE_CONTRACT",
+    "BUNDLE",
+    "FAMILY_PLAN",
+    "GROUP_VNET",
+)
+PLAN, VAS, PACK, CONTRACT, BUNDLE, FAMILY, VNET = range(7)
 NO_PRODUCT = -1
 REMEMBERED_CONTACTS = 6
+# How a holding came about.
+ORDERED, UNORDERED, TRIAL = range(3)
+NO_PROMO = -1
 NO_STEP = -1
 
 
@@ -58,16 +75,33 @@ class State:
     grievance_until: Ints
     remedy_until: Ints
     remedy_factor: npt.NDArray[np.float32]
-    contact_days: npt.NDArray[
-        np.int32
-    ]  # (slots, 6): newest contacts that got through, newest first
+    contact_days: npt.NDArray[np.int32]  # (slots, 6): that got through, newest first
     spoken_day: Ints  # of the newest talk about one of our work orders
     opted_out: npt.NDArray[np.int8]  # bit n: no marketing by the n-th contact channel any more
-    holding: npt.NDArray[np.int16]  # (slots, 4): plan or product, NO_PRODUCT
-    holding_second: Ints  # (slots, 4)
-    holding_number: npt.NDArray[np.int16]  # (slots, 4)
+    holding: npt.NDArray[np.int16]  # (slots, kinds): plan or product, NO_PRODUCT
+    holding_second: Ints  # (slots, kinds)
+    holding_number: npt.NDArray[np.int16]  # (slots, kinds)
+    holding_origin: npt.NDArray[np.int8]  # (slots, kinds): ORDERED, UNORDERED, TRIAL
+    holding_promo: npt.NDArray[np.int16]  # (slots, kinds): family of the offer, NO_PROMO
+    products_fen: SmallInts  # a month, of all products held but contracts
+    products_kb: SmallInts
     contract_end: Ints
     next_plan: npt.NDArray[np.int16]
+    next_promo: npt.NDArray[np.int16]
+    promo_switches: npt.NDArray[np.int16]  # to another promotion, by the customer
+    promo_day: SmallInts  # of the last
+    vas_churn_day: SmallInts  # of the last value-added product or pack given up for good
+    vas_churn_product: npt.NDArray[np.int16]
+    vas_return_day: SmallInts  # back to the same value-added product
+    vas_return_product: npt.NDArray[np.int16]
+    trial_day: SmallInts  # start of the last trial
+    unordered_day: SmallInts  # start of the last product that nobody ordered
+    unordered_product: npt.NDArray[np.int16]
+    unordered_paid_fen: SmallInts  # charged for it so far
+    unauthorised_day: SmallInts  # when its owner notices and may complain; NEVER
+    refund_day: SmallInts
+    refund_fen: SmallInts
+    migrated_day: SmallInts  # moved off the discontinued plan by the operator
     device: npt.NDArray[np.int16]
     device_number: npt.NDArray[np.int16]
     device_owner: Ints  # slot that the device was bought for
@@ -78,6 +112,9 @@ class State:
     month_plan_fen: Ints
     month_vas_fen: Ints
     month_discount_fen: Ints
+    month_instalment_fen: SmallInts
+    month_roaming_voice: Ints  # hundredths of a minute
+    month_roaming_kb: Ints
     month_charged_fen: Ints  # so far, all parts
     is_plan_charged: npt.NDArray[np.bool_]
     month_pack_kb: Ints  # data bought on top of the plan this month
@@ -90,10 +127,20 @@ class State:
     closed_plan_fen: Ints
     closed_vas_fen: Ints
     closed_discount_fen: Ints
+    closed_instalment_fen: SmallInts
+    closed_roaming_fen: SmallInts
+    closed_adjustment_fen: SmallInts  # credited on that month's bill, negative
     closed_pack_kb: Ints
     is_closed: npt.NDArray[np.bool_]  # was in the network in that month
     overage_fen: Ints  # of that month
+    waivable_fen: SmallInts  # of it, not yet waived
+    credit_fen: SmallInts  # postpaid: adjustments granted and not yet on a bill
     balance_fen: Ints  # prepaid
+    gift_fen: SmallInts  # prepaid, used before the balance
+    reversal_day: SmallInts  # prepaid: when a top-up of before is taken back
+    reversal_fen: SmallInts
+    revived_day: SmallInts  # prepaid: last return by oneself from a long two-way suspension
+    revived_spell_day: SmallInts  # the first day of that spell
     valid_until: Ints  # prepaid
     negative_since: Ints  # prepaid
     owed_fen: Ints  # postpaid, billed and unpaid
@@ -126,21 +173,40 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         Stream.HOLDINGS,
         0,
         n,
-        ("vas", "vas_kind", "pack", "contract", "contract_left", "since", "balance", "validity"),
+        (
+            "vas",
+            "vas_kind",
+            "pack",
+            "contract",
+            "contract_left",
+            "since",
+            "balance",
+            "validity",
+            "legacy",
+            "bundle",
+            "instalment",
+        ),
     )
     first_second = people.activated_day * SECONDS_A_DAY + people.activated_second
     start = np.maximum(people.activated_day, opened_day)
-    holding = np.full((n, 4), NO_PRODUCT, dtype=np.int16)
-    holding[:, PLAN] = people.first_plan
+    kinds = len(HOLDING_KINDS)
+    holding = np.full((n, kinds), NO_PRODUCT, dtype=np.int16)
+    holding[:, PLAN] = _first_plan(people, opened_day, u["legacy"])
     has_vas = u["vas"] < 0.22
     holding[:, VAS] = np.where(has_vas, cat.FIRST_VAS + (u["vas_kind"] * 3), NO_PRODUCT)
     holding[:, PACK] = np.where(u["pack"] < 0.06, cat.FIRST_PACK, NO_PRODUCT)
     has_contract = ~people.is_prepaid & (u["contract"] < 0.25)
-    holding[:, CONTRACT] = np.where(has_contract, cat.DEVICE_CONTRACT, NO_PRODUCT)
+    contract = np.where(u["instalment"] < 0.4, cat.INSTALMENT_CONTRACT, cat.DEVICE_CONTRACT)
+    holding[:, CONTRACT] = np.where(has_contract, contract, NO_PRODUCT)
+    holding[:, BUNDLE] = np.where(u["bundle"] < 0.04, cat.FIRST_BUNDLE, NO_PRODUCT)
+    holding[:, FAMILY] = np.where(
+        _in_family_plan(people, opened_day), cat.FAMILY_PRODUCT, NO_PRODUCT
+    )
+    holding[:, VNET] = np.where(_in_vnet(people), cat.VNET_PRODUCT, NO_PRODUCT)
     contract_day = np.maximum(
         people.activated_day, start - ((1 - u["contract_left"]) * 700).astype(np.int64)
     )
-    holding_second = np.repeat(first_second[:, None], 4, axis=1)
+    holding_second = np.repeat(first_second[:, None], kinds, axis=1)
     holding_second[:, CONTRACT] = contract_day * SECONDS_A_DAY + people.activated_second
 
     def filled(value: int | float, dtype: type) -> npt.NDArray:
@@ -173,9 +239,28 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         opted_out=filled(0, np.int8),
         holding=holding,
         holding_second=holding_second,
-        holding_number=np.ones((n, 4), dtype=np.int16),
+        holding_number=np.ones((n, kinds), dtype=np.int16),
+        holding_origin=np.full((n, kinds), ORDERED, dtype=np.int8),
+        holding_promo=np.full((n, kinds), NO_PROMO, dtype=np.int16),
+        products_fen=_of_products(holding, cat.PRODUCT_FEE_FEN),
+        products_kb=_of_products(holding, cat.PRODUCT_DATA_KB),
         contract_end=np.where(has_contract, contract_day + 730, NEVER).astype(np.int64),
-        next_plan=people.first_plan.astype(np.int16),
+        next_plan=holding[:, PLAN].copy(),
+        next_promo=filled(NO_PROMO, np.int16),
+        promo_switches=filled(0, np.int16),
+        promo_day=filled(NEVER, np.int32),
+        vas_churn_day=filled(NEVER, np.int32),
+        vas_churn_product=filled(NO_PRODUCT, np.int16),
+        vas_return_day=filled(NEVER, np.int32),
+        vas_return_product=filled(NO_PRODUCT, np.int16),
+        trial_day=filled(NEVER, np.int32),
+        unordered_day=filled(NEVER, np.int32),
+        unordered_product=filled(NO_PRODUCT, np.int16),
+        unordered_paid_fen=filled(0, np.int32),
+        unauthorised_day=filled(NEVER, np.int32),
+        refund_day=filled(NEVER, np.int32),
+        refund_fen=filled(0, np.int32),
+        migrated_day=filled(NEVER, np.int32),
         device=people.first_device.astype(np.int16),
         device_number=filled(1, np.int16),
         device_owner=np.arange(n),
@@ -186,6 +271,9 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         month_plan_fen=filled(0, np.int64),
         month_vas_fen=filled(0, np.int64),
         month_discount_fen=filled(0, np.int64),
+        month_instalment_fen=filled(0, np.int32),
+        month_roaming_voice=filled(0, np.int64),
+        month_roaming_kb=filled(0, np.int64),
         month_charged_fen=filled(0, np.int64),
         is_plan_charged=filled(0, np.bool_),
         month_pack_kb=filled(0, np.int64),
@@ -197,15 +285,25 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         closed_plan_fen=filled(0, np.int64),
         closed_vas_fen=filled(0, np.int64),
         closed_discount_fen=filled(0, np.int64),
+        closed_instalment_fen=filled(0, np.int32),
+        closed_roaming_fen=filled(0, np.int32),
+        closed_adjustment_fen=filled(0, np.int32),
         closed_pack_kb=filled(0, np.int64),
         is_closed=filled(0, np.bool_),
         overage_fen=filled(0, np.int64),
+        waivable_fen=filled(0, np.int32),
+        credit_fen=filled(0, np.int32),
         # Joiners start at nothing and top up on their first day.
         balance_fen=np.where(
             people.is_prepaid & (people.activated_day <= opened_day),
             500 + (u["balance"] * 60).astype(np.int64) * 100,
             0,
         ).astype(np.int64),
+        gift_fen=filled(0, np.int32),
+        reversal_day=filled(NEVER, np.int32),
+        reversal_fen=filled(0, np.int32),
+        revived_day=filled(NEVER, np.int32),
+        revived_spell_day=filled(NEVER, np.int32),
         valid_until=start + 25 + (u["validity"] * 90).astype(np.int64),
         negative_since=filled(NEVER, np.int64),
         owed_fen=filled(0, np.int64),
@@ -225,6 +323,45 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         handset_day=filled(LONG_AGO, np.int64),
         handset_pool=filled(0, np.int8),
     )
+
+
+def _first_plan(people: People, opened_day: int, u: Floats) -> Ints:
+    """The chosen plan; some old lines still hold one that is no longer sold."""
+    is_old = people.activated_day <= opened_day - _LEGACY_TENURE_DAYS
+    has_legacy = is_old & (people.first_plan == SUCCESSOR) & (u < _LEGACY_SHARE)
+    return np.where(has_legacy, DISCONTINUED, people.first_plan)
+
+
+def _in_family_plan(people: People, opened_day: int) -> Flags:
+    """Both lines of some customers with a second line at the opening."""
+    owner = people.ties.customer_slot
+    second = (owner == np.arange(people.slots) - 1) & ~people.ties.is_firm
+    second &= people.activated_day <= opened_day
+    takes = second & (scramble(owner * 8 + 3) % np.uint64(10) < _FAMILY_TENTHS)
+    takes[owner[takes]] = True
+    return takes
+
+
+def _in_vnet(people: People) -> Flags:
+    """All lines of firms, and of some small businesses whose owners hold them one by one."""
+    business = vnet_slot(people) // VNET_LINES
+    small = scramble(business * 8 + 5) % np.uint64(100) < _VNET_PERCENT
+    return people.ties.is_firm | (small & (people.line_class == VOICE))
+
+
+def vnet_slot(people: People) -> Ints:
+    """The line by whose number a V-net is known."""
+    run = np.arange(people.slots) // VNET_LINES * VNET_LINES
+    return np.where(people.ties.is_firm, people.ties.customer_slot, run)
+
+
+def _of_products(holding: npt.NDArray[np.int16], values: Ints) -> SmallInts:
+    """Sum over the products held, contracts and plans aside."""
+    total = np.zeros(len(holding), dtype=np.int32)
+    for kind in (VAS, PACK, BUNDLE, FAMILY, VNET):
+        held = holding[:, kind]
+        total += np.where(held != NO_PRODUCT, values[np.maximum(held, 0)], 0).astype(np.int32)
+    return total
 
 
 def save(state: State, slots: int, extra: Mapping[str, npt.NDArray], path: Path) -> None:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator.channels import acquisition
 from orchestration.simulator.feeds import SECONDS_A_DAY, Outbox, joined, padded
+from orchestration.simulator.habits import Habits, habits
 from orchestration.simulator.organisation import Organisation
 from orchestration.simulator.people import People, slots_through
 from orchestration.simulator.randomness import Draws, Floats
@@ -49,6 +50,10 @@ class World:
     def numbers(self) -> pa.Array:
         """Slot -> its number as text of fixed width, so that text order is slot order."""
         return padded(self.people.keys + 1, _ID_WIDTH)
+
+    @cached_property
+    def habits(self) -> Habits:
+        return habits(self.draws, self.people, self.organisation.branch_ids, self.opened_day)
 
     @cached_property
     def subscriber_ids(self) -> pa.Array:

@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestration.simulator import campaigns, life, responses
+from orchestration.simulator import campaigns, life, plants, responses
 from orchestration.simulator import catalogue as cat
+from orchestration.simulator.branches import poor_service_truth
 from orchestration.simulator.circles import twin_number
 from orchestration.simulator.feeds import coded
 from orchestration.simulator.people import LINE_CLASSES
@@ -59,8 +60,10 @@ def write_story(today: Today, truth: Path, part: str) -> None:
         "dual_handsets": _dual_handsets(today),
         "firms": _firms(today),
         "washing_agents": _washing_agents(today),
+        "branches": poor_service_truth(today.world.organisation, today.world.draws),
         "remedies": _remedies(),
         "response_constants": _response_constants(),
+        **plants.planted_billing(today),
     }
     for name, columns in tables.items():
         _write(columns, truth / name / f"{part}.parquet")

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import devices
+from orchestration.simulator import devices, network
 from orchestration.simulator.randomness import Floats, Stream
 from orchestration.simulator.state import PLAN, THINKING
-from orchestration.simulator.today import Ints, Today
+from orchestration.simulator.today import Flags, Ints, Today
 
 # Calls and messages go up and down with what people have to talk about, which data use does not
 # show: how much of that is left the next day, and its daily step, postpaid and prepaid.
+_OUTAGE_HARM = 2.0  # log factor of dropped calls, failed sessions and poor minutes
 TALK_MOOD_MEMORY = 0.97
 TALK_MOOD_STEP = (0.06, 0.2)
 
@@ -55,8 +56,8 @@ def use(today: Today) -> None:
     state.mood[:] = np.where(today.is_present, mood, state.mood)
     state.talk_mood[:] = np.where(today.is_present, talk_mood, state.talk_mood)
     # Who is leaving does not pick up a line that is suspended for money again.
-    dropped = (state.stage >= THINKING) & np.isin(state.reason, (cat.ARREARS, cat.EXPIRED))
-    who = np.flatnonzero(today.is_living & (state.status <= cat.ONE_WAY) & ~dropped)
+    put_aside = (state.stage >= THINKING) & np.isin(state.reason, (cat.ARREARS, cat.EXPIRED))
+    who = np.flatnonzero(today.is_living & (state.status <= cat.ONE_WAY) & ~put_aside)
     zs = {name: values[who] for name, values in z.items()}
     us = {name: values[who] for name, values in u.items()}
 
@@ -66,9 +67,11 @@ def use(today: Today) -> None:
         level = level + people.weekend[who]
     factor = np.exp(level)
     factor *= np.where(state.absent_until[who] >= day, state.absent_level[who], 1.0)
-    may_call = state.status[who] == cat.ACTIVE
+    habits = today.world.habits
+    factor *= habits.use_factor(day, who)
+    may_call: Flags = state.status[who] == cat.ACTIVE
 
-    talk_factor = factor * np.exp(state.talk_mood[who])
+    talk_factor = factor * np.exp(state.talk_mood[who]) * habits.voice_factor(day, who)
     calls_mean = people.calls_a_day[who] * talk_factor
     out_kept, data_kept = people.twins.use_factors(day, who)
     calls_out = _whole(
@@ -86,8 +89,9 @@ def use(today: Today) -> None:
     per_call = 100 * people.minutes_a_call[who] * np.exp(0.35 * zs["talk"] - 0.06)
     voice_out = np.maximum(_whole(calls_out * per_call), calls_out * 5)
     voice_in = np.maximum(_whole(calls_in * per_call * 0.9), calls_in * 5)
-    messages_mean = people.messages_a_day[who] * talk_factor * out_kept
-    sms_out = np.where(may_call & (messages_mean > 0), _whole(messages_mean + us["sms"]), 0)
+    messages_mean = people.messages_a_day[who] * factor * np.exp(state.talk_mood[who]) * out_kept
+    texts = (messages_mean + us["sms"]) * habits.sms_factor(day, who)
+    sms_out = np.where(may_call & (messages_mean > 0), _whole(texts), 0)
 
     data_kb, slow_kb = _data(today, who, zs, us, factor * data_kept, may_call)
     voice = voice_out + voice_in
@@ -95,7 +99,8 @@ def use(today: Today) -> None:
     drift = np.where(state.stage[who] >= THINKING, 0.06, 0.0)
     offnet_share = np.clip(people.offnet_share[who] + 0.3 * (us["offnet"] - 0.5) + drift, 0, 1)
     offnet = _whole(voice * offnet_share)
-    poor = np.exp(0.8 * people.poor_coverage[who])
+    outage = network.outage_level(today)[people.branch[who]]
+    poor = np.exp(0.8 * people.poor_coverage[who] + _OUTAGE_HARM * outage)
     failed_calls = _whole(calls_out * 0.02 * poor + us["failed"] * (calls_out > 0) * 0.999)
     dropped = _whole(calls_out * 0.012 * poor + us["dropped"] * (calls_out > 0) * 0.999)
     sessions = np.where(data_kb > 0, 1 + _whole(data_kb / 9_000 * (0.6 + 0.8 * us["sessions"])), 0)
@@ -105,13 +110,17 @@ def use(today: Today) -> None:
     is_5g = cat.DEVICE_IS_5G[state.device[who]] & cat.PLAN_IS_5G[state.holding[who, PLAN]]
     on_5g = _whole(data_kb * np.where(is_5g, (0.35 + 0.4 * us["split"]) / (0.5 + 0.5 * poor), 0))
     on_5g = np.minimum(on_5g, data_kb)
-    apps = _apps(people.video_share[who], zs["app"], data_kb)
+    apps = _apps(people.video_share[who], zs["app"], habits.messaging_factor(day, who), data_kb)
     roaming = rare < 0.01
+    roaming_kb = np.where(roaming, _whole(data_kb * 0.7), 0)
+    roaming_voice = np.where(roaming, _whole(voice * 0.6), 0)
 
     state.month_voice_out[who] += voice_out
     state.month_voice_in[who] += voice_in
     state.month_data_kb[who] += data_kb
     state.month_sms[who] += sms_out
+    state.month_roaming_kb[who] += roaming_kb
+    state.month_roaming_voice[who] += roaming_voice
     if today.outbox.is_closed:
         return
 
@@ -128,7 +137,7 @@ def use(today: Today) -> None:
         "data_mb": data_kb,
         **apps,
         "data_mb_night": _whole(data_kb * 0.3 * us["night"]),
-        "data_mb_roaming": np.where(roaming, _whole(data_kb * 0.7), 0),
+        "data_mb_roaming": roaming_kb,
         "data_mb_tethering": np.where(rare > 0.95, _whole(data_kb * 0.2), 0),
         "data_mb_background": _whole(data_kb * (0.03 + 0.08 * us["split"])),
         "data_mb_4g": np.where(smart, data_kb - on_5g, 0),
@@ -137,7 +146,7 @@ def use(today: Today) -> None:
         "failed_data_sessions": failed_sessions,
         "slow_data_mb": np.minimum(data_kb, slow_kb),
         "poor_coverage_minutes": _whole(250 * poor * (0.3 + 1.4 * us["poor"])),
-        "roaming_minutes": np.where(roaming, _whole(voice * 0.6), 0),
+        "roaming_minutes": roaming_voice,
         "counterparties": np.minimum(calls_out + calls_in, 1 + (calls_out + calls_in) * 6 // 10),
         "dropped_calls": dropped,
         "failed_calls": failed_calls,
@@ -165,7 +174,7 @@ def _data(
     z: Mapping[str, Floats],
     u: Mapping[str, Floats],
     factor: Floats,
-    may: Ints,
+    may: Flags,
 ) -> tuple[Ints, Ints]:
     """Data of the day and the slow part of it, KB, by what the plan still allows."""
     state, people = today.state, today.world.people
@@ -182,15 +191,17 @@ def _data(
     kb = _whole(base * factor * np.exp(0.6 * z["data"] - 0.18) * restraint)
     kb = np.where(may & ~quiet, kb, 0)
     slow_share = np.clip(0.02 * np.exp(0.7 * people.poor_coverage[who]) * (0.5 + u["poor"]), 0, 1)
-    slow_share = np.where(is_over & cat.PLAN_THROTTLES[plan], 0.9, slow_share)
+    # A plan that throttles counts as slow what it has slowed down, and nothing else.
+    slow_share = np.where(cat.PLAN_THROTTLES[plan], np.where(is_over, 0.9, 0.0), slow_share)
     return kb, _whole(kb * slow_share)
 
 
-def _apps(video_share: Floats, z: Floats, data_kb: Ints) -> dict[str, Ints]:
+def _apps(video_share: Floats, z: Floats, more_messages: Floats, data_kb: Ints) -> dict[str, Ints]:
     """Split the data by kind of application; the parts add up to the whole."""
     video = video_share * np.exp(0.3 * z)
-    weights = {"video": video, "social": 0.22, "messaging": 0.12, "music": 0.06, "game": 0.05}
-    whole = video + 0.22 + 0.12 + 0.06 + 0.05 + 0.1
+    messaging = 0.12 * more_messages
+    weights = {"video": video, "social": 0.22, "messaging": messaging, "music": 0.06, "game": 0.05}
+    whole = video + 0.22 + messaging + 0.06 + 0.05 + 0.1
     parts = {
         f"data_mb_{name}": _whole(data_kb * (weight / whole)) for name, weight in weights.items()
     }

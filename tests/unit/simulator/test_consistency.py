@@ -32,10 +32,15 @@ def db(delivered: Delivered) -> Connection:
         "churn": ("churn_events", "*"),
         "plans": (
             "billing_plans",
-            "plan_id, payment_mode, overage_mode, columns('_cny|_per_|_minutes|_mb$|_count')"
+            "plan_id, valid_from::date as valid_from, valid_to::date as valid_to,"
+            " payment_mode, overage_mode, columns('_cny|_per_|_minutes|_mb$|_count')"
             "::decimal(28,6)",
         ),
         "holdings": ("billing_subscriptions", "*"),
+        "adjustments": (
+            "billing_adjustments",
+            "subscriber_id, kind, amount_cny::decimal(18,2) as amount, dt",
+        ),
     }
     for name, (feed, columns) in typed.items():
         connection.execute(f"create table {name} as select {columns} from {delivered.rows(feed)}")
@@ -98,26 +103,38 @@ def test_invoices_rate_the_usage_by_the_plan(db: Connection) -> None:
     )
 
 
-def test_balances_roll_forward_by_payments_and_charges(db: Connection) -> None:
+def test_balances_roll_forward_by_payments_adjustments_and_charges(db: Connection) -> None:
     days = (
         "with paid as (select subscriber_id, dt, sum(amount) as paid from payments"
-        " where payment_kind = 'TOPUP' group by all), days as ("
-        " select b.subscriber_id, b.dt, balance_cny, coalesce(paid, 0) as paid, charged_mtd_cny,"
-        " lag(balance_cny) over w as before, lag(charged_mtd_cny) over w as charged_before"
+        " where payment_kind <> 'BILL' group by all),"
+        " granted as (select subscriber_id, dt, sum(amount) as granted from adjustments"
+        " group by all), days as ("
+        " select b.subscriber_id, b.dt, balance_cny + gift_balance_cny as purse,"
+        " gift_balance_cny as gift, coalesce(paid, 0) as paid, coalesce(granted, 0) as granted,"
+        " charged_mtd_cny - if(day(b.dt) = 1, 0, coalesce(lag(charged_mtd_cny) over w, 0))"
+        " as charged, lag(balance_cny + gift_balance_cny) over w as before,"
+        " lag(gift_balance_cny) over w as gift_before"
         " from balances b left join paid using (subscriber_id, dt)"
-        " where valid_until is not null"
+        " left join granted using (subscriber_id, dt) where valid_until is not null"
         " window w as (partition by b.subscriber_id order by b.dt))"
     )
     some(db, f"{days} select count(*) from days where paid > 0 and before is not null")
+    some(db, f"{days} select count(*) from days where granted > 0 and before is not null")
+    some(db, f"{days} select count(*) from days where gift < gift_before")
     none(
         db,
-        f"{days} select * from days where before is not null and balance_cny <> before + paid"
-        " - (charged_mtd_cny - if(day(dt) = 1, 0, charged_before))",
+        f"{days} select * from days where before is not null"
+        " and purse <> before + paid + granted - charged",
     )
     none(  # joiners start at nothing
         db,
         f"{days} select * from days where before is null and dt > date '{FIRST}'"
-        " and balance_cny <> paid - charged_mtd_cny",
+        " and purse <> paid + granted - charged",
+    )
+    none(  # gifts are used first
+        db,
+        f"{days} select * from days where gift < 0 or (granted = 0 and"
+        " gift <> greatest(0, gift_before - greatest(0, charged)))",
     )
 
 

@@ -136,8 +136,8 @@ def test_a_gap_is_told_by_a_region_too(two_regions: int, tmp_path: Path) -> None
     landing, truth = tmp_path / "landing", tmp_path / "truth"
     simulate(two_regions, FIRST, FIRST, SEED, landing, truth)
     before = sorted(landing.rglob("*"))
+    later = FIRST + timedelta(days=5)
     with pytest.raises(OperatorMismatchError, match="simulate from 2025-01-02 first"):
-        later = FIRST + timedelta(days=5)
         simulate(two_regions, later, later, SEED, landing, truth)
     assert sorted(landing.rglob("*")) == before
 
