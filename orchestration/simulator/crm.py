@@ -281,6 +281,13 @@ def _change_consent(today: Today, slots: Ints, is_granted: bool) -> None:
     u = today.world.draws.few(Stream.CUSTOMERS, today.day, slots, ("at", "which", "source"))
     which = (u["which"] * len(_CHANGEABLE)).astype(np.int64)
     source = (u["source"] * len(_SOURCES)).astype(np.int64)
+    for index, (message_class, channel) in enumerate(_CHANGEABLE):
+        changed = slots[(which == index) & (message_class == "MARKETING")]
+        bit = np.int8(1 << CHANNELS.index(channel))
+        if is_granted:
+            today.state.opted_out[changed] &= ~bit
+        else:
+            today.state.opted_out[changed] |= bit
     today.outbox.add(
         "crm_consents",
         len(slots),

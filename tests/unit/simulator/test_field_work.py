@@ -576,7 +576,7 @@ def test_other_systems_contact_people_without_any_list(quiet: Delivered, sql: Co
     assert len(days) == (LAST - FIRST).days + 1
     rows = rows_of(
         sql,
-        "select c.*, (select bool_and(is_granted = 'true') from"
+        "select c.*, (select arg_max(is_granted = 'true', changed_at) from"
         f" {quiet.rows('crm_consents')} n where n.subscriber_id = c.subscriber_id"
         " and n.message_class = 'MARKETING' and n.channel = c.channel"
         " and (n.source = 'ACTIVATION' or n.changed_at::date < c.\"at\"::date)) as may from"
