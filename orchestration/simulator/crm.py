@@ -7,6 +7,7 @@ consents given and withdrawn. Not here: when a status changes (`standing.py`).
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,6 +18,7 @@ from orchestration.simulator.organisation import ROLES
 from orchestration.simulator.people import LINE_CLASSES, People
 from orchestration.simulator.randomness import Stream
 from orchestration.simulator.today import Flags, Ints, Today, World
+from orchestration.simulator.work_lists import CHANNELS
 
 # Consents asked for at activation: class, channel, share (in 64ths) that agrees.
 _ASKED = (("MARKETING", "CALL", 56), ("MARKETING", "SMS", 58), ("SERVICE", "CALL", 64))
@@ -245,9 +247,20 @@ def deliver_consents(today: Today, slots: Ints) -> None:
         )
 
 
+def was_granted(
+    today: Today, slots: Ints, message_class: str, channel: str
+) -> npt.NDArray[np.bool_]:
+    """Who agreed at activation."""
+    for index, (asked_class, asked_channel, share) in enumerate(_ASKED):
+        if (asked_class, asked_channel) == (message_class, channel):
+            return identity.pick(today.world.people.keys[slots], 16 + index, 64) < share
+    return np.zeros(len(slots), dtype=bool)
+
+
 def withdraw_consent(
     today: Today, slots: Ints, channel: str, seconds: Ints, source: str = "OPT_OUT"
 ) -> None:
+    today.state.opted_out[slots] |= 1 << CHANNELS.index(channel)
     today.outbox.add(
         "crm_consents",
         len(slots),
@@ -268,6 +281,13 @@ def _change_consent(today: Today, slots: Ints, is_granted: bool) -> None:
     u = today.world.draws.few(Stream.CUSTOMERS, today.day, slots, ("at", "which", "source"))
     which = (u["which"] * len(_CHANGEABLE)).astype(np.int64)
     source = (u["source"] * len(_SOURCES)).astype(np.int64)
+    for index, (message_class, channel) in enumerate(_CHANGEABLE):
+        changed = slots[(which == index) & (message_class == "MARKETING")]
+        bit = np.int8(1 << CHANNELS.index(channel))
+        if is_granted:
+            today.state.opted_out[changed] &= ~bit
+        else:
+            today.state.opted_out[changed] |= bit
     today.outbox.add(
         "crm_consents",
         len(slots),

@@ -159,6 +159,10 @@ _COLUMNS: Mapping[str, str] = {
         "competitor:text offer_id:text template_code:text concession_cny:cny campaign_code:text "
         "minutes:minutes"
     ),
+    "field_questionnaires": (
+        "work_order_id*:text questionnaire_code*:text question_code*:text subscriber_id:text "
+        "contact_id:text staff_id:text answer_code:text answer_text:text at:time"
+    ),
     "field_work_order_events": (
         "event_id*:text work_order_id:text org_id:text state:text drop_reason:text at:time "
         "staff_id:text assignee_role:text evidence_ref:text"
@@ -194,7 +198,8 @@ REFERENCE_FEEDS = (
     "market_competitor_offers",
 )
 MONTHLY_FEEDS = ("billing_invoices", "usage_call_circle", "usage_areas", "market_size")
-FIELD_FEEDS = ("field_contacts", "field_work_order_events", "field_retention_log")
+# Delivered from the first list on. Contacts are not among them: other systems contact people too.
+FIELD_FEEDS = ("field_questionnaires", "field_work_order_events", "field_retention_log")
 DAILY_FEEDS = tuple(
     name for name in _COLUMNS if name not in REFERENCE_FEEDS + MONTHLY_FEEDS + FIELD_FEEDS
 )

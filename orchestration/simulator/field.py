@@ -1,498 +1,373 @@
-"""The field: what becomes of the lists that the platform publishes.
+"""The field: how the people in the branches work the lists that the platform publishes.
 
-Here: reading published lists, contacts and their outcomes, work-order events, the retention log,
-and what a contact does to the person contacted. Not here: everybody else, who lives on untouched.
+Here: the order book from list to close, the second extraction, assignment within capacities,
+attempts, and what is carried from day to day. Not here: the form of the lists (`work_lists.py`),
+what a contact does (`responses.py`), what is reported (`field_reports.py`); everybody else lives on
+untouched.
 
-The list of day D is worked from D+1, some of it a day or two later; some contacts are reported
-late, a few carry a work order that nobody knows.
+The list of day D is worked from D+1. The back office looks at an order again before anybody is
+contacted; an order that finds nobody is tried on later days; one that nobody has the time for waits
+and is dropped in the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from orchestration.simulator import adjustments, crm, devices, holdings, life, market, money
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator.feeds import SCHEMAS, coded, joined, table
+from orchestration.simulator import crm, field_reports, responses, work_lists
+from orchestration.simulator.feeds import coded
+from orchestration.simulator.field_reports import NO_STAFF, Mail, Work
 from orchestration.simulator.organisation import ROLES
-from orchestration.simulator.people import People
-from orchestration.simulator.randomness import Floats, Stream, scramble
-from orchestration.simulator.reference import offer_id
-from orchestration.simulator.state import GONE, NO_PRODUCT, PACK, THINKING
+from orchestration.simulator.randomness import Stream
+from orchestration.simulator.responses import Contacts
+from orchestration.simulator.state import GONE
 from orchestration.simulator.today import Flags, Ints, Today
+from orchestration.simulator.work_lists import APP, CHANNELS, DOOR, SMS, Orders, has_begun
 
-REMEDY_DAYS = 90
-_MOST_DELAY, _MOST_LATENESS = 2, 2
-_OUTCOMES = (
-    "REACHED",
-    "ACCEPTED",
-    "REFUSED",
-    "NO_ANSWER",
-    "OPT_OUT",
-    "WRONG_NUMBER",
-    "DELIVERED",
-    "UNDELIVERED",
-    "NOT_HOME",
+__all__ = ["Desk", "answer", "has_begun"]
+
+MOST_ATTEMPTS = 3
+GRACE_DAYS = 5  # after the due date an order that was never worked is dropped
+_DELAYS = np.array([0.75, 0.92])  # share worked on the first day, by the second; the rest after
+_NEGLECTED = 0.02  # lies about until it is overdue
+DROP_REASONS = (
+    "UNKNOWN_LINE",
+    "LEFT",
+    "REVIVED",
+    "PAID",
+    "ON_HOLD",
+    "OPTED_OUT",
+    "ALREADY_CONTACTED",
+    "NO_CAPACITY",
 )
-REACHED, ACCEPTED, REFUSED, NO_ANSWER, OPT_OUT, WRONG_NUMBER, DELIVERED, UNDELIVERED, NOT_HOME = (
-    range(9)
-)
-_CHANNELS = ("CALL", "SMS", "APP", "DOOR_VISIT", "HALL")
-_CALL, _SMS, _APP, _DOOR = range(4)
-_CLASSES = ("SERVICE", "MARKETING")
-_LIST_COLUMNS = {
-    "work_order_id": None,
-    "subscriber_id": None,
-    "org_id": None,
-    "action": "CARE_CALL",
-    "assignee_role": "CALL_AGENT",
-    "channel": "CALL",
-    "message_class": "MARKETING",
-}
-_LATE_SCHEMA = SCHEMAS["field_contacts"].append(pa.field("deliver_day", pa.int64()))
+(UNKNOWN_LINE, LEFT, REVIVED, PAID, ON_HOLD, OPTED_OUT, ALREADY_CONTACTED, NO_CAPACITY) = range(8)
+_KEPT = -1
+
+# Seconds of the day at which the back office moves orders on.
+_CREATED, _DISPATCHED, _RECHECKED = 27_000, 28_800, 30_000
+_DROPPED, _ESCALATED, _ASSIGNED, _FIRST_CONTACT = 30_300, 30_600, 31_200, 32_400
+_CLOSING = 3_600  # after the contact
+_END_OF_DAY = 86_399
 
 
 @dataclass
-class LateMail:
-    """Contacts that happened but are still to be reported: feed rows with the day of delivery."""
+class Desk:
+    """What the field carries from day to day, and what it told the truth today."""
 
-    rows: pa.Table = field(default_factory=_LATE_SCHEMA.empty_table)
+    open: Orders = field(default_factory=work_lists.no_orders)
+    contact_mail: Mail = field(default_factory=lambda: Mail("field_contacts"))
+    log_mail: Mail = field(default_factory=lambda: Mail("field_retention_log"))
+    follow_ups: pa.Table = field(default_factory=field_reports.FOLLOW_UP_SCHEMA.empty_table)
+    watched: pa.Table = field(default_factory=field_reports.WATCH_SCHEMA.empty_table)
+    faults: pa.Table = field(default_factory=field_reports.FAULT_SCHEMA.empty_table)
+    contacts: pa.Table = field(default_factory=field_reports.CONTACT_TRUTH_SCHEMA.empty_table)
 
-    def add(self, rows: pa.Table, deliver_days: Ints) -> None:
-        dated = rows.append_column("deliver_day", pa.array(deliver_days, pa.int64()))
-        self.rows = pa.concat_tables([self.rows, dated.cast(_LATE_SCHEMA)])
-
-    def take(self, day: int) -> pa.Table:
-        """Rows to deliver by `day`, removed from the mail."""
-        due = pc.less_equal(self.rows["deliver_day"], day)
-        rows = self.rows.filter(due).drop_columns("deliver_day")
-        self.rows = self.rows.filter(pc.invert(due))
-        return rows
-
-    def packed(self) -> npt.NDArray[np.uint8]:
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, _LATE_SCHEMA) as writer:
-            writer.write_table(self.rows.combine_chunks())
-        return np.frombuffer(sink.getvalue(), dtype=np.uint8)
+    def packed(self) -> dict[str, npt.NDArray[np.uint8]]:
+        """What has to be kept, by name."""
+        return {
+            "field_orders": _packed(self.open.to_table()),
+            "field_contact_mail": _packed(self.contact_mail.rows),
+            "field_log_mail": _packed(self.log_mail.rows),
+            "field_follow_ups": _packed(self.follow_ups),
+            "field_watched": _packed(self.watched),
+        }
 
     @classmethod
-    def unpacked(cls, data: npt.NDArray[np.uint8]) -> LateMail:
-        return cls(pa.ipc.open_stream(data.tobytes()).read_all())
-
-
-@dataclass(frozen=True)
-class Orders:
-    """The work orders of one published list, in the order of their ids."""
-
-    work_order_ids: pa.Array
-    org_ids: pa.Array
-    slots: Ints  # -1: not a subscriber of ours
-    families: Ints
-    roles: Ints
-    channels: Ints
-    is_marketing: Flags
-
-    def __len__(self) -> int:
-        return len(self.slots)
-
-
-def potential_factor(people: People, slots: Ints, families: Ints, causes: Ints) -> Floats:
-    """What a contact with an action of the family does to the hazard of leaving for the cause.
-
-    A factor on the daily hazard for `REMEDY_DAYS`: well below 1 for the right remedy in most
-    people, 1 for a wrong one, above 1 for who is better left alone.
-    """
-    right = cat.REMEDIES[families, causes]
-    takes_it = _fraction(slots, families) < 0.6
-    factor = np.where(right, np.where(takes_it, 0.4, 0.8), 1.0)
-    return (factor * np.where(people.is_sleeping_dog[slots], 1.5, 1.0)).astype(np.float32)
-
-
-def is_won_back(people: People, slots: Ints, families: Ints, causes: Ints) -> Flags:
-    """Whether accepting the action would end a present thought of leaving for the cause."""
-    right = cat.REMEDIES[families, causes]
-    return right & (_fraction(slots, families + 64) < 0.5) & ~people.is_sleeping_dog[slots]
-
-
-def _fraction(slots: Ints, salt: Ints) -> npt.NDArray[np.float64]:
-    mixed = scramble(slots * 128 + salt)
-    return (mixed >> np.uint64(11)).astype(np.float64) / 2**53
-
-
-def current_cause(today: Today, slots: Ints) -> Ints:
-    """Why the person thinks of leaving, or would."""
-    state = today.state
-    thinking = (state.stage[slots] >= THINKING) & (state.cause[slots] >= 0)
-    dominant = today.world.people.hazards[slots].argmax(axis=1)
-    return np.where(thinking, state.cause[slots], dominant).astype(np.int64)
-
-
-def has_begun(published: Path | None, today: Today) -> bool:
-    """A list has been published before today: from then on the field reports every day."""
-    if published is None or not published.is_dir():
-        return False
-    stamps = (folder.name.removeprefix("dt=") for folder in published.glob("dt=*"))
-    return any(stamp < f"{today.date:%Y-%m-%d}" for stamp in stamps)
-
-
-def answer(today: Today, published: Path | None, mail: LateMail) -> None:
-    """Work what is to be worked today."""
-    worked: list[_Worked] = []
-    for list_day, orders in _lists(today, published):
-        worked_day = list_day + 1
-        u = today.world.draws.uniform(
-            Stream.FIELD,
-            worked_day,
-            today.world.people.slots,
-            (
-                "delay",
-                "lateness",
-                "never",
-                "reach",
-                "mood",
-                "at",
-                "minutes",
-                "reason",
-                "unknown",
-                "wrong",
-            ),
+    def unpacked(cls, kept: Mapping[str, npt.NDArray[np.uint8]]) -> Desk:
+        desk = cls(
+            open=Orders.from_table(_unpacked(kept["field_orders"])),
+            follow_ups=_unpacked(kept["field_follow_ups"]),
+            watched=_unpacked(kept["field_watched"]),
         )
-        known = np.maximum(orders.slots, 0)
-        delay = np.searchsorted(np.array([0.75, 0.92]), u["delay"][known])
-        never = (u["never"][known] < 0.04) | (orders.slots < 0)
-        if worked_day == today.day:
-            _hand_out(today, orders, never)
-        mine = ~never & (worked_day + delay == today.day)
-        if mine.any():
-            worked.append(_work(today, orders, np.flatnonzero(mine), u, mail))
-    for rows in mail.take(today.day).to_batches():
-        today.outbox.pieces.setdefault("field_contacts", []).append(pa.Table.from_batches([rows]))
-    _log(today, worked)
+        desk.contact_mail.rows = _unpacked(kept["field_contact_mail"])
+        desk.log_mail.rows = _unpacked(kept["field_log_mail"])
+        return desk
 
 
-@dataclass(frozen=True)
-class _Worked:
-    """Who contacted whom with what outcome, for the log of the day."""
-
-    staff: Ints
-    outcomes: Ints
-    channels: Ints
-    concessions: Ints
+def _packed(rows: pa.Table) -> npt.NDArray[np.uint8]:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_table(rows.combine_chunks())
+    return np.frombuffer(sink.getvalue(), dtype=np.uint8)
 
 
-def _lists(today: Today, published: Path | None) -> Iterator[tuple[int, Orders]]:
-    if published is None:
+def _unpacked(data: npt.NDArray[np.uint8]) -> pa.Table:
+    return pa.ipc.open_stream(data.tobytes()).read_all()
+
+
+def answer(today: Today, published: Path | None, desk: Desk) -> None:
+    """Work what is to be worked today."""
+    _take_in(today, work_lists.read(today, published), desk)
+    desk.follow_ups = field_reports.ask_follow_ups(today, desk.follow_ups)
+    revived, desk.watched = field_reports.come_back(today, desk.watched)
+    work = _work(today, desk) if len(desk.open) else None
+    faults = [field_reports.FAULT_SCHEMA.empty_table()]
+    desk.contacts = field_reports.CONTACT_TRUTH_SCHEMA.empty_table()
+    if work is not None:
+        faults.append(field_reports.deliver_contacts(today, work, desk.contact_mail))
+        desk.contacts = field_reports.contact_truth(today, work)
+        planned = field_reports.plan_follow_ups(today, work)
+        desk.follow_ups = pa.concat_tables([desk.follow_ups, planned])
+        desk.watched = field_reports.watch(today, work, desk.watched)
+    faults.append(field_reports.write_logs(today, work, revived, desk.log_mail))
+    desk.faults = pa.concat_tables(faults)
+    desk.contact_mail.deliver(today)
+    desk.log_mail.deliver(today)
+
+
+def _take_in(today: Today, listed: Orders, desk: Desk) -> None:
+    """New orders arrive in the morning; those for lines that nobody knows go back at once."""
+    if not len(listed):
         return
-    for age in range(1, _MOST_DELAY + 2):
-        folder = published / f"dt={today.date - timedelta(days=age):%Y-%m-%d}"
-        files = sorted(folder.glob("**/list.parquet")) if folder.is_dir() else []
-        orders = _read(today, files)
-        if orders is not None and len(orders):
-            yield today.day - age, orders
+    known_already = pc.is_in(listed.work_order_ids, value_set=desk.open.work_order_ids)
+    listed = listed.take(np.flatnonzero(~known_already.to_numpy(zero_copy_only=False)))
+    field_reports.deliver_events(today, listed, "CREATED", today.midnight + _CREATED)
+    field_reports.deliver_events(today, listed, "DISPATCHED", today.midnight + _DISPATCHED)
+    unknown = listed.take(np.flatnonzero(listed.slots < 0))
+    _drop(today, unknown, np.full(len(unknown), UNKNOWN_LINE))
+    ours = listed.take(np.flatnonzero(listed.slots >= 0))
+    u = today.uniform(Stream.FIELD, "delay", "neglect")
+    delay = np.searchsorted(_DELAYS, u["delay"][ours.slots])
+    neglected = u["neglect"][ours.slots] < _NEGLECTED
+    next_days = np.where(neglected, ours.due_days + 1, today.day + delay)
+    desk.open = Orders.joined([desk.open, replace(ours, next_days=next_days)])
 
 
-def _read(today: Today, files: list[Path]) -> Orders | None:
-    """The work orders of the files; a work order twice counts once."""
-    tables = [_read_file(path) for path in files]
-    if not tables:
-        return None
-    rows = pa.concat_tables(tables)
-    rows = rows.filter(pc.is_valid(rows["work_order_id"])).sort_by("work_order_id")
-    ids = rows["work_order_id"].combine_chunks()
-    if not len(ids):
-        return None
-    first = np.ones(len(ids), dtype=bool)
-    first[1:] = pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
-    rows = rows.filter(pa.array(first))
-    return Orders(
-        work_order_ids=rows["work_order_id"].combine_chunks(),
-        org_ids=rows["org_id"].combine_chunks(),
-        slots=_present(today, rows["subscriber_id"].combine_chunks()),
-        families=_families(rows),
-        roles=_index(rows, "assignee_role", ROLES),
-        channels=_index(rows, "channel", _CHANNELS),
-        is_marketing=_index(rows, "message_class", _CLASSES) == 1,
-    )
-
-
-def _read_file(path: Path) -> pa.Table:
-    file = pq.ParquetFile(path)
-    there = [name for name in _LIST_COLUMNS if name in file.schema_arrow.names]
-    for name in ("work_order_id", "subscriber_id"):
-        if name not in there:
-            raise ValueError(f"{path}: a published list needs the column {name}")
-    rows = file.read(columns=there)
-    columns = {
-        name: rows[name].cast(pa.string()) if name in there else pa.nulls(len(rows), pa.string())
-        for name in _LIST_COLUMNS
-    }
-    return pa.table(columns)
-
-
-def _present(today: Today, subscriber_ids: pa.Array) -> Ints:
-    slots = today.world.slots_of(subscriber_ids)
-    return np.where((slots >= 0) & today.is_present[np.maximum(slots, 0)], slots, -1)
-
-
-def _index(rows: pa.Table, name: str, codes: tuple[str, ...] | list[str]) -> Ints:
-    """Index of each code; an unknown or missing one counts as the column's default."""
-    default = list(codes).index(_LIST_COLUMNS[name] or codes[0])
-    index = pc.index_in(rows[name].combine_chunks(), value_set=pa.array(codes))
-    return pc.fill_null(index, default).to_numpy(zero_copy_only=False).astype(np.int64)
-
-
-def _families(rows: pa.Table) -> Ints:
-    """Family of each action: its own name, or what the field takes it to be."""
-    names = [*cat.FAMILY, *cat.ACTION_FAMILY]
-    families = np.array([*range(len(cat.FAMILY)), *map(cat.FAMILY.get, cat.ACTION_FAMILY.values())])
-    index = pc.index_in(rows["action"].combine_chunks(), value_set=pa.array(names))
-    default = names.index(_LIST_COLUMNS["action"] or "CARE_CALL")
-    return families[pc.fill_null(index, default).to_numpy(zero_copy_only=False)].astype(np.int64)
-
-
-def _hand_out(today: Today, orders: Orders, never: Flags) -> None:
-    """The morning: orders arrive and find their people; some are dropped."""
-    _deliver_events(today, orders, np.arange(len(orders)), "DISPATCHED", today.midnight + 29_100)
-    _deliver_events(today, orders, np.flatnonzero(~never), "ASSIGNED", today.midnight + 30_600)
-    dropped = np.flatnonzero(never)
-    reasons = coded((orders.slots[dropped] < 0).astype(np.int64), ("NO_CAPACITY", "UNKNOWN_LINE"))
-    _deliver_events(
-        today, orders, dropped, "DROPPED", today.midnight + 64_800, {"drop_reason": reasons}
-    )
-
-
-def _work(
-    today: Today, orders: Orders, mine: Ints, u: Mapping[str, Floats], mail: LateMail
-) -> _Worked:
-    state, people = today.state, today.world.people
-    slots, families = orders.slots[mine], orders.families[mine]
-    channels, marketing = orders.channels[mine], orders.is_marketing[mine]
-    causes = current_cause(today, slots)
-    outcomes = _outcomes(today, slots, families, channels, marketing, causes, u)
-    # One contact a person counts, however many orders there were.
-    first = np.zeros(len(slots), dtype=bool)
-    first[np.unique(slots, return_index=True)[1]] = True
-    first &= state.stage[slots] != GONE
-    seconds = np.maximum(today.at(u["at"], 9.0, 19.5)[slots], today.midnight + 30_700)
-    accepted = outcomes == ACCEPTED
-    _apply(today, slots[first], families[first], causes[first], outcomes[first])
-    _carry_out(today, slots[first & accepted], families[first & accepted], u)
-    opted = first & (outcomes == OPT_OUT)
-    for index, channel in enumerate(_CHANNELS):
-        out = opted & (channels == index)
-        crm.withdraw_consent(today, slots[out], channel, seconds[out])
-
-    staff = today.world.organisation.staff_of(people.branch[slots], orders.roles[mine])
-    concessions = np.where(
-        accepted, np.array([family.cost_fen for family in cat.FAMILIES])[families], 0
-    )
-    talked = np.isin(outcomes, (REACHED, ACCEPTED, REFUSED, OPT_OUT))
-    tells = talked & (u["reason"][slots] < 0.5) & (state.stage[slots] >= THINKING)
-    offers = [offer_id(index) for index in range(len(cat.FAMILIES))]
-    columns = {
-        "subscriber_id": today.ids(slots),
-        "staff_id": coded(staff, today.world.staff_ids),
-        "at": seconds,
-        "channel": coded(channels, _CHANNELS),
-        "message_class": coded(marketing.astype(np.int64), _CLASSES),
-        "outcome": coded(outcomes, _OUTCOMES),
-        "reason_code": coded(causes, cat.CAUSES, ~tells),
-        "offer_id": coded(families, offers, ~accepted),
-        "concession_cny": concessions,
-        "minutes": np.where(talked, 100 + (u["minutes"][slots] * 900).astype(np.int64), 0),
-    }
-    ids = orders.work_order_ids.take(pa.array(mine))
-    lateness = np.searchsorted(np.array([0.94, 0.98]), u["lateness"][slots])
-    contacts = table(
-        "field_contacts",
-        len(slots),
-        {"contact_id": joined("FC-", ids), "work_order_id": ids, **columns},
-    )
-    mail.add(contacts, today.day + np.minimum(lateness, _MOST_LATENESS))
-    _report_strays(today, slots, first, seconds, u)
-
-    _deliver_events(
-        today, orders, mine, np.where(channels == _DOOR, "VISITED", "CONTACTED"), seconds
-    )
-    _deliver_events(
+def _drop(today: Today, orders: Orders, reasons: Ints) -> None:
+    field_reports.deliver_events(
         today,
         orders,
-        mine[talked],
-        "CLOSED",
-        np.minimum(seconds + 3600, today.midnight + 86_399)[talked],
-    )
-    return _Worked(staff, outcomes, channels, concessions)
-
-
-def _outcomes(
-    today: Today,
-    slots: Ints,
-    families: Ints,
-    channels: Ints,
-    marketing: Flags,
-    causes: Ints,
-    u: Mapping[str, Floats],
-) -> Ints:
-    state, people = today.state, today.world.people
-    away = (state.stage[slots] == GONE) | (state.status[slots] >= cat.TWO_WAY)
-    answers = ~away & (u["reach"][slots] < people.reachability[slots])
-    right = cat.REMEDIES[families, causes]
-    accepts = np.where(right, 0.5, 0.2) * np.where(people.is_sleeping_dog[slots], 0.3, 1.0)
-    mood = u["mood"][slots]
-    opts_out = marketing & (mood > 0.985)
-    outcome = np.where(mood < accepts, ACCEPTED, np.where(mood < 0.65, REACHED, REFUSED))
-    outcome = np.where(opts_out, OPT_OUT, outcome)
-    by_text = np.isin(channels, (_SMS, _APP))
-    missed = np.where(channels == _DOOR, NOT_HOME, np.where(by_text, UNDELIVERED, NO_ANSWER))
-    wrong = (state.status[slots] == cat.DEACTIVATED) & (u["wrong"][slots] < 0.5)
-    missed = np.where(wrong & ~by_text, WRONG_NUMBER, missed)
-    # A text arrives and is mostly not answered.
-    read = np.where((outcome == REACHED) | (outcome == REFUSED), DELIVERED, outcome)
-    outcome = np.where(by_text, read, outcome)
-    return np.where(answers, outcome, missed).astype(np.int64)
-
-
-def _apply(today: Today, slots: Ints, families: Ints, causes: Ints, outcomes: Ints) -> None:
-    """What the contact does: full for an acceptance, half for a talk or a text."""
-    state, people, day = today.state, today.world.people, today.day
-    factor = potential_factor(people, slots, families, causes)
-    accepted = outcomes == ACCEPTED
-    heard = np.isin(outcomes, (REACHED, DELIVERED))
-    harmed = np.isin(outcomes, (REFUSED, OPT_OUT)) & (factor > 1)
-    strength = np.where(accepted | harmed, 1.0, np.where(heard, 0.5, 0.0))
-    touched = strength > 0
-    before = np.where(state.remedy_until[slots] >= day, state.remedy_factor[slots], 1.0)
-    effect = np.clip(before * factor**strength, 0.3, 2.0)
-    state.remedy_factor[slots[touched]] = effect[touched]
-    state.remedy_until[slots[touched]] = day + REMEDY_DAYS
-    back = (
-        accepted & (state.stage[slots] >= THINKING) & is_won_back(people, slots, families, causes)
-    )
-    life.forget_exit(today, slots[back])
-
-
-def _carry_out(today: Today, slots: Ints, families: Ints, u: Mapping[str, Floats]) -> None:
-    """What was promised is done."""
-    state, people = today.state, today.world.people
-
-    def of(*codes: str) -> Flags:
-        return np.isin(families, [cat.FAMILY[code] for code in codes])
-
-    changing = slots[of("PLAN_CHANGE", "MATCH_TARIFF")]
-    state.next_plan[changing] = people.best_plan[changing]
-    bonus = slots[of("TOPUP_BONUS") & people.is_prepaid[slots]]
-    if len(bonus):
-        at = today.at(u["at"], 20.0, 21.0)[bonus]
-        money.top_up(
-            today,
-            bonus,
-            np.full(len(bonus), 5_000),
-            at,
-            np.zeros(len(bonus)),
-            offer_id(cat.FAMILY["TOPUP_BONUS"]),
-        )
-    waived = slots[of("OVERAGE_WAIVER")]
-    adjustments.waive_overage(today, waived, cat.FAMILY["OVERAGE_WAIVER"])
-    pack = slots[of("DATA_PACK")]
-    pack = pack[state.holding[pack, PACK] == NO_PRODUCT]
-    holdings.order(today, pack, PACK, np.full(len(pack), cat.FIRST_PACK))
-    models = market.take_handsets(today, slots, families)
-    handset = slots[models >= 0]
-    devices.give(today, handset, models[models >= 0], today.at(u["at"], 20.0, 21.0)[handset])
-
-
-def _report_strays(
-    today: Today, slots: Ints, first: Flags, seconds: Ints, u: Mapping[str, Floats]
-) -> None:
-    """A few contacts come in under work orders that nobody issued."""
-    stray = first & (u["unknown"][slots] < 0.01)
-    who = slots[stray]
-    ids = today.event_ids("X", who)
-    today.outbox.add(
-        "field_contacts",
-        len(who),
-        {
-            "contact_id": joined("FX-", ids),
-            "work_order_id": joined("UNKNOWN-", ids),
-            "subscriber_id": today.ids(who),
-            "at": seconds[stray],
-            "channel": "CALL",
-            "message_class": "SERVICE",
-            "outcome": "NO_ANSWER",
-        },
+        "DROPPED",
+        today.midnight + _DROPPED,
+        drop_reason=coded(reasons, DROP_REASONS),
     )
 
 
-def _deliver_events(
-    today: Today,
-    orders: Orders,
-    rows: Ints,
-    states: str | npt.NDArray[np.str_],
-    at: int | Ints,
-    more: dict[str, pa.Array] | None = None,
-) -> None:
-    ids = orders.work_order_ids.take(pa.array(rows))
-    names = pa.array(np.broadcast_to(states, len(rows)).tolist(), pa.string())
-    slots = np.maximum(orders.slots[rows], 0)
-    known = orders.slots[rows] >= 0
-    roles = orders.roles[rows]
-    staff = today.world.organisation.staff_of(today.world.people.branch[slots], roles)
-    unassigned = ~known | np.isin(np.broadcast_to(states, len(rows)), ("DISPATCHED", "DROPPED"))
-    today.outbox.add(
-        "field_work_order_events",
-        len(rows),
-        {
-            "event_id": joined(ids, "-", names),
-            "work_order_id": ids,
-            "org_id": orders.org_ids.take(pa.array(rows)),
-            "state": names,
-            "at": np.broadcast_to(np.asarray(at), len(rows)),
-            "staff_id": coded(staff, today.world.staff_ids, unassigned),
-            "assignee_role": coded(roles, ROLES),
-            **(more or {}),
-        },
+def _work(today: Today, desk: Desk) -> Work | None:
+    """Look at the orders due again, contact whom the staff has time for, and plan the rest."""
+    orders, day = desk.open, today.day
+    due = orders.next_days <= day
+    reasons, is_rechecked = _extract_again(today, orders, due)
+    anew = np.flatnonzero(is_rechecked & ((orders.is_rechecked == 0) | (reasons != _KEPT)))
+    field_reports.deliver_events(
+        today, orders.take(anew), "RE_EXTRACTED", today.midnight + _RECHECKED
     )
+    dropped = np.flatnonzero(reasons != _KEPT)
+    _drop(today, orders.take(dropped), reasons[dropped])
+    orders = replace(orders, is_rechecked=np.maximum(orders.is_rechecked, is_rechecked))
 
-
-def _log(today: Today, worked: list[_Worked]) -> None:
-    """Each member of staff who worked writes the retention log at eight in the evening."""
-    if not worked:
-        return
-    staff = np.concatenate([piece.staff for piece in worked])
-    outcomes = np.concatenate([piece.outcomes for piece in worked])
-    channels = np.concatenate([piece.channels for piece in worked])
-    concessions = np.concatenate([piece.concessions for piece in worked])
-    members = np.unique(staff)
-    count = len(today.world.organisation.staff)
-
-    def tally(flags: Flags) -> Ints:
-        return np.bincount(staff, weights=flags, minlength=count).astype(np.int64)[members]
-
-    saved = tally(outcomes == ACCEPTED)
-    today.outbox.add(
-        "field_retention_log",
-        len(members),
-        {
-            "staff_id": coded(members, today.world.staff_ids),
-            "log_date": np.full(len(members), today.day),
-            "org_id": coded(members, [m.org_id for m in today.world.organisation.staff]),
-            "submitted_at": np.full(len(members), today.midnight + 20 * 3600),
-            "visits": tally(channels == _DOOR),
-            "calls": tally(channels == _CALL),
-            "no_answer": tally(np.isin(outcomes, (NO_ANSWER, NOT_HOME, UNDELIVERED))),
-            "saved": saved,
-            "revived": 0,
-            "refused": tally(outcomes == REFUSED),
-            "concessions_cny": tally(concessions),
-            "notes": coded(np.minimum(saved, 1), ("今日无挽留", "客户已接受挽留方案")),
-        },
+    kept = np.flatnonzero(reasons == _KEPT)
+    orders = _escalate(today, orders.take(kept))
+    chosen = _one_a_person(orders, np.flatnonzero(orders.next_days <= day))
+    staff, has_time = _assign(today, orders, chosen)
+    rows, staff = chosen[has_time], staff[has_time]
+    # Who is not worked today stands first in the morning.
+    orders = replace(orders, next_days=np.maximum(orders.next_days, day + 1))
+    if not len(rows):
+        desk.open = orders
+        return None
+    first_time = orders.is_assigned[rows] == 0
+    field_reports.deliver_events(
+        today,
+        orders.take(rows[first_time]),
+        "ASSIGNED",
+        today.midnight + _ASSIGNED,
+        staff[first_time],
     )
+    work = _contact(today, orders.take(rows), staff)
+    is_over = _move_on(today, work)
+    attempts, assigned = orders.attempts.copy(), orders.is_assigned.copy()
+    next_days = orders.next_days.copy()
+    next_days[rows] += attempts[rows]  # tomorrow after the first, the day after that the next time
+    attempts[rows] += 1
+    assigned[rows] = 1
+    still_open = np.ones(len(orders), dtype=bool)
+    still_open[rows] = ~is_over
+    orders = replace(orders, attempts=attempts, is_assigned=assigned, next_days=next_days)
+    desk.open = orders.take(np.flatnonzero(still_open))
+    return work
+
+
+def _extract_again(today: Today, orders: Orders, due: Flags) -> tuple[Ints, Flags]:
+    """Second extraction: why each order is dropped (or _KEPT), and which were looked at again.
+
+    Orders about suspended or unpaid lines are looked at, and all for lines that have changed.
+    """
+    state, slots = today.state, orders.slots
+    status = state.status[slots].astype(np.int64)
+    has_changed = status != orders.listed_status
+    about_payment = orders.is_about_payment == 1
+    was_suspended = np.isin(orders.listed_status, (cat.ONE_WAY, cat.TWO_WAY))
+    held = np.isin(state.reason[slots], (cat.FRAUD, cat.LOST_SIM)) & (status != cat.ACTIVE)
+    opted_out = (state.opted_out[slots] >> orders.channels) & 1 == 1
+    new = orders.attempts == 0
+    reasons = np.select(
+        [
+            has_changed & (status == cat.DEACTIVATED),
+            about_payment & was_suspended & (status == cat.ACTIVE),
+            about_payment & (orders.was_in_debt == 1) & ~work_lists.is_in_debt(today, slots),
+            has_changed & held,
+            (orders.is_marketing == 1) & opted_out,
+            new & (state.spoken_day[slots] > orders.list_days),
+        ],
+        [LEFT, REVIVED, PAID, ON_HOLD, OPTED_OUT, ALREADY_CONTACTED],
+        _KEPT,
+    )
+    is_rechecked = due & (about_payment | has_changed | (reasons != _KEPT))
+    too_late = new & (today.day > orders.due_days + GRACE_DAYS)
+    reasons = np.where((reasons == _KEPT) & too_late, NO_CAPACITY, reasons)
+    return np.where(due, reasons, _KEPT).astype(np.int64), is_rechecked
+
+
+def _escalate(today: Today, orders: Orders) -> Orders:
+    """What is overdue goes up, once."""
+    overdue = (today.day > orders.due_days) & (orders.is_escalated == 0)
+    field_reports.deliver_events(
+        today, orders.take(np.flatnonzero(overdue)), "ESCALATED", today.midnight + _ESCALATED
+    )
+    return replace(orders, is_escalated=np.maximum(orders.is_escalated, overdue))
+
+
+def _one_a_person(orders: Orders, due: Ints) -> Ints:
+    """The rows to work today, most urgent first; another order of a person waits for tomorrow."""
+    urgency = (-orders.is_escalated[due], -orders.attempts[due], orders.ranks[due])
+    by_urgency = due[np.lexsort((due, *reversed(urgency)))]
+    _, first = np.unique(orders.slots[by_urgency], return_index=True)
+    return by_urgency[np.sort(first)]
+
+
+def _assign(today: Today, orders: Orders, rows: Ints) -> tuple[Ints, Flags]:
+    """Who works each row, and whether anybody has the time; texts need nobody."""
+    staff = np.full(len(rows), NO_STAFF)
+    has_time = np.isin(orders.channels[rows], (SMS, APP))
+    if not len(rows):
+        return staff, has_time
+    tree = today.world.organisation
+    branches = today.world.people.branch[orders.slots[rows]]
+    visiting = orders.channels[rows] == DOOR
+    calls = np.array([member.calls for member in tree.staff])
+    visits = np.array([member.visits for member in tree.staff])
+    pools = _pools(today)
+    lead = tree.staff_of(branches, orders.roles[rows])
+    manager = tree.staff_of(branches, np.full(len(rows), ROLES.index("ACCOUNT_MANAGER")))
+    for kind, capacity in ((visiting, visits), (~visiting & ~has_time, calls)):
+        mine = np.flatnonzero(kind)
+        able = np.bincount(pools, weights=capacity)
+        # Where the role cannot do it the account managers do.
+        pool = np.where(able[pools[lead[mine]]] > 0, pools[lead[mine]], pools[manager[mine]])
+        staff[mine] = _share_out(pool, pools, capacity)
+        has_time[mine] = staff[mine] != NO_STAFF
+    return staff, has_time
+
+
+def _pools(today: Today) -> Ints:
+    """Number of the group of staff, of one unit and role, of each member."""
+    numbers: dict[tuple[str, int], int] = {}
+    members = today.world.organisation.staff
+    return np.array([numbers.setdefault((m.org_id, m.role), len(numbers)) for m in members])
+
+
+def _share_out(wanted: Ints, pools: Ints, capacity: Ints) -> Ints:
+    """Member for each piece of work, given the pool that does it; NO_STAFF where it is full.
+
+    The members of a pool take turns, each until the day is full; earlier pieces go first.
+    """
+    member = np.repeat(np.arange(len(pools)), capacity)
+    starts = np.cumsum(capacity) - capacity
+    turn = np.arange(len(member)) - np.repeat(starts, capacity)
+    order = np.lexsort((member, turn, pools[member]))
+    member = member[order]
+    size = np.bincount(pools, weights=capacity).astype(np.int64)
+    pool_start = np.cumsum(size) - size
+
+    by_pool = np.argsort(wanted, kind="stable")
+    in_order = wanted[by_pool]
+    place = np.arange(len(wanted)) - np.searchsorted(in_order, in_order)
+    fits = place < size[in_order]
+    result = np.full(len(wanted), NO_STAFF)
+    result[by_pool[fits]] = member[(pool_start[in_order] + place)[fits]]
+    return result
+
+
+def _contact(today: Today, orders: Orders, staff: Ints) -> Work:
+    """The contacts of the day, each of another person, and what they do."""
+    state, slots = today.state, orders.slots
+    u = today.uniform(Stream.FIELD_CONTACTS, "reach", "mood", "busy", "at")
+    contacts = Contacts(
+        slots=slots,
+        families=orders.families,
+        channels=orders.channels,
+        is_marketing=orders.is_marketing,
+        is_last_attempt=orders.attempts + 1 >= MOST_ATTEMPTS,
+        causes=responses.current_cause(today, slots),
+        recent=responses.recent_contacts(state, slots, today.day),
+    )
+    outcomes = responses.outcomes(today, contacts, u)
+    effects = responses.effects(today.world.people, contacts, outcomes)
+    effects = np.where(state.stage[slots] == GONE, 1.0, effects)
+    stages = state.stage[slots].astype(np.int64)
+    seconds = np.maximum(today.at(u["at"], 9.0, 19.5)[slots], today.midnight + _FIRST_CONTACT)
+    accepted = outcomes == responses.ACCEPTED
+    costs = np.array([family.cost_fen for family in cat.FAMILIES])
+    is_won_back = responses.react(today, contacts, outcomes, effects)
+    work = Work(
+        stamp=today.stamp,
+        orders=orders,
+        causes=contacts.causes,
+        outcomes=outcomes,
+        staff=staff,
+        seconds=seconds,
+        concessions=np.where(accepted, costs[orders.families], 0),
+        recent=contacts.recent,
+        effects=effects,
+        is_won_back=is_won_back,
+        stages=stages,
+    )
+    state.spoken_day[slots[work.is_any(responses.TALKS)]] = today.day
+    responses.carry_out(today, slots[accepted], orders.families[accepted], u)
+    opt_out(today, slots, orders.channels, seconds, outcomes == responses.OPT_OUT)
+    return work
+
+
+def opt_out(today: Today, slots: Ints, channels: Ints, seconds: Ints, flags: Flags) -> None:
+    """Take back the consent to marketing by the channel."""
+    for index, channel in enumerate(CHANNELS):
+        out = flags & (channels == index)
+        crm.withdraw_consent(today, slots[out], channel, seconds[out])
+
+
+def _move_on(today: Today, work: Work) -> Flags:
+    """Report where the orders stand after the contact; which of them are over."""
+    orders, day_end = work.orders, today.midnight + _END_OF_DAY
+    is_visit = orders.channels == DOOR
+    through = work.is_any(responses.GETS_THROUGH)
+    visited, contacted = np.flatnonzero(is_visit), np.flatnonzero(~is_visit & through)
+    field_reports.deliver_events(
+        today,
+        orders.take(visited),
+        "VISITED",
+        work.seconds[visited],
+        work.staff[visited],
+        evidence_ref=field_reports.evidence(today, orders.take(visited)),
+    )
+    field_reports.deliver_events(
+        today,
+        orders.take(contacted),
+        "CONTACTED",
+        work.seconds[contacted],
+        work.staff[contacted],
+    )
+    again = work.is_any((responses.NO_ANSWER, responses.NOT_HOME, responses.CALL_BACK))
+    is_over = ~again | (orders.attempts + 1 >= MOST_ATTEMPTS)
+    over = np.flatnonzero(is_over)
+    closed_at = np.minimum(work.seconds[over] + _CLOSING, day_end)
+    field_reports.deliver_events(today, orders.take(over), "CLOSED", closed_at, work.staff[over])
+    return is_over

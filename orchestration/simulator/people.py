@@ -73,6 +73,7 @@ class People:
     haste: Floats  # log multiplier of the pace from the thought to the exit
     reachability: Floats  # 0..1: share of calls answered
     is_sleeping_dog: Flags  # contacting this person does harm
+    potential: Ints  # what potential outcomes are derived from
     weekend: Floats  # log factor of usage on a weekend day
     calls_a_day: Floats
     messages_a_day: Floats
@@ -268,6 +269,7 @@ def people(
         haste=_float(0.2 * z["decline"] + 0.15 * z["haste"]),
         reachability=_float(0.35 + 0.6 * u["reach"]),
         is_sleeping_dog=u["dog"] < 0.07,
+        potential=_potential(draws, n),
         weekend=_float(0.25 * z["weekend"]),
         calls_a_day=_float(calls_a_day),
         messages_a_day=_float(messages_a_day),
@@ -379,6 +381,12 @@ def _with_hazards(traits: People) -> People:
     # What a washed card and a firm do is decided elsewhere.
     hazards[traits.ties.is_washed | traits.ties.is_firm] = 0
     return replace(traits, hazards=hazards)
+
+
+def _potential(draws: Draws, slots: int) -> Ints:
+    u = draws.uniform(Stream.POTENTIAL, 0, slots, ("high", "low"))
+    high, low = (u[name].astype(np.float64) * 2**24 for name in ("high", "low"))
+    return high.astype(np.int64) << 24 | low.astype(np.int64)
 
 
 # Thoughts of leaving a day, postpaid and prepaid, for somebody average.

@@ -42,6 +42,11 @@ class Stream(IntEnum):
     OPENING = 15
     TIES = 16
     TWINS = 17
+    FIELD_CONTACTS = 60
+    FIELD_REPORTS = 61
+    FIELD_LOGS = 62
+    FOLLOW_UPS = 63
+    CAMPAIGNS = 64
     HABITS = 30
     DIRT = 90
     BRANCHES = 101

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from orchestration.simulator import (
     adjustments,
+    campaigns,
     care,
     channels,
     crm,
@@ -118,11 +119,11 @@ def live(
         opened_day,
     )
     state = opening_state(draws, world.people, opened_day)
-    mail = field.LateMail()
+    desk = field.Desk()
     start = opened_day
     usable = [path for path in sorted(states.glob("*.npz")) if _state_day(path) < first_day]
     if usable:
-        mail = field.LateMail.unpacked(restore(state, usable[-1])["late_mail"])
+        desk = field.Desk.unpacked(restore(state, usable[-1]))
         start = _state_day(usable[-1]) + 1
     for path in states.glob("*.npz"):
         if _state_day(path) >= first_day:  # of days about to be lived anew
@@ -133,26 +134,27 @@ def live(
     for day in range(start, last_day + 1):
         outbox = Outbox(is_closed=day < first_day)
         today = Today(world, state, day, outbox)
-        live_day(today, region.published, mail)
+        live_day(today, region.published, desk)
         if day >= first_day:
             rows.update(_deliver(today, region))
+            truths.write_field_day(today, region.truth, region.name, desk.contacts, desk.faults)
             if today.is_last_of_month:
                 truths.write_month_end(today, region.truth, region.name)
             if on_day is not None:
                 on_day(today.date)
         if day == last_day or today.is_last_of_month:
             present = slots_through(region.subscribers, opened_day, day)
-            save(state, present, {"late_mail": mail.packed()}, states / f"{day:06d}.npz")
+            save(state, present, desk.packed(), states / f"{day:06d}.npz")
     truths.write_story(today, region.truth, region.name)
     ahead = outlook.departures_ahead(
-        today, outcome_days, lambda later: live_day(later, None, field.LateMail())
+        today, outcome_days, lambda later: live_day(later, None, field.Desk())
     )
     truths.write_outlook(ahead, region.truth, region.name)
     _tidy(states)
     return rows
 
 
-def live_day(today: Today, published: Path | None, mail: field.LateMail) -> None:
+def live_day(today: Today, published: Path | None, desk: field.Desk) -> None:
     """One day, in the order in which things act on each other."""
     if today.is_first_of_month:
         money.start_month(today)
@@ -160,7 +162,8 @@ def live_day(today: Today, published: Path | None, mail: field.LateMail) -> None
     if today.day == today.world.opened_day:
         life.begin(today)
     _welcome(today)
-    field.answer(today, published, mail)
+    field.answer(today, published, desk)
+    campaigns.run(today)
     turns = life.think(today)
     money.pay(today)
     standing.update(today, turns)

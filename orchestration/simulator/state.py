@@ -43,6 +43,7 @@ HOLDING_KINDS = (
 )
 PLAN, VAS, PACK, CONTRACT, BUNDLE, FAMILY, VNET = range(7)
 NO_PRODUCT = -1
+REMEMBERED_CONTACTS = 6
 # How a holding came about.
 ORDERED, UNORDERED, TRIAL = range(3)
 NO_PROMO = -1
@@ -74,6 +75,9 @@ class State:
     grievance_until: Ints
     remedy_until: Ints
     remedy_factor: npt.NDArray[np.float32]
+    contact_days: npt.NDArray[np.int32]  # (slots, 6): that got through, newest first
+    spoken_day: Ints  # of the newest talk about one of our work orders
+    opted_out: npt.NDArray[np.int8]  # bit n: no marketing by the n-th contact channel any more
     holding: npt.NDArray[np.int16]  # (slots, kinds): plan or product, NO_PRODUCT
     holding_second: Ints  # (slots, kinds)
     holding_number: npt.NDArray[np.int16]  # (slots, kinds)
@@ -230,6 +234,9 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         grievance_until=filled(LONG_AGO, np.int64),
         remedy_until=filled(LONG_AGO, np.int64),
         remedy_factor=filled(1, np.float32),
+        contact_days=np.full((n, REMEMBERED_CONTACTS), LONG_AGO, dtype=np.int32),
+        spoken_day=filled(LONG_AGO, np.int64),
+        opted_out=filled(0, np.int8),
         holding=holding,
         holding_second=holding_second,
         holding_number=np.ones((n, kinds), dtype=np.int16),

@@ -14,12 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orchestration.simulator import campaigns, life, plants, responses
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import life, plants
 from orchestration.simulator.branches import poor_service_truth
 from orchestration.simulator.circles import twin_number
 from orchestration.simulator.feeds import coded
-from orchestration.simulator.field import current_cause, is_won_back, potential_factor
 from orchestration.simulator.people import LINE_CLASSES
 from orchestration.simulator.state import GONE, NEVER
 from orchestration.simulator.ties import LOOKALIKES, NOBODY, washers
@@ -40,7 +39,7 @@ def write_month_end(today: Today, truth: Path, part: str) -> None:
             "as_of_date": days_column(np.full(len(slots), today.day)),
             "stage": coded(state.stage[slots].astype(np.int64), _STAGES),
             "stage_days": today.day - state.stage_day[slots],
-            "cause": coded(current_cause(today, slots), cat.CAUSES),
+            "cause": coded(responses.current_cause(today, slots), cat.CAUSES),
             **{f"hazard_{cause.lower()}": hazards[:, i] for i, cause in enumerate(cat.CAUSES)},
             **{
                 f"leaves_within_{days}_days": chances[:, i]
@@ -63,6 +62,7 @@ def write_story(today: Today, truth: Path, part: str) -> None:
         "washing_agents": _washing_agents(today),
         "branches": poor_service_truth(today.world.organisation, today.world.draws),
         "remedies": _remedies(),
+        "response_constants": _response_constants(),
         **plants.planted_billing(today),
     }
     for name, columns in tables.items():
@@ -98,12 +98,13 @@ def _people(today: Today) -> dict[str, Any]:
     people = today.world.people
     slots = np.flatnonzero(today.is_present)
     causes = people.dominant_cause[slots]
-    outcomes: dict[str, np.ndarray] = {}
+    percents: dict[str, np.ndarray] = {}
     for index, family in enumerate(cat.FAMILIES):
-        families = np.full(len(slots), index)
         name = family.code.lower()
-        outcomes[f"factor_{name}"] = potential_factor(people, slots, families, causes)
-        outcomes[f"wins_back_{name}"] = is_won_back(people, slots, families, causes)
+        takes = responses.takes_percent(people, slots, index)
+        wins_back = responses.wins_back_percent(people, slots, index)
+        percents[f"takes_percent_{name}"] = takes.astype(np.uint8)
+        percents[f"wins_back_percent_{name}"] = wins_back.astype(np.uint8)
     return {
         "subscriber_id": today.ids(slots),
         "activated_on": days_column(people.activated_day[slots]),
@@ -111,6 +112,8 @@ def _people(today: Today) -> dict[str, Any]:
         "dominant_cause": coded(causes, cat.CAUSES),
         "best_plan": coded(people.best_plan[slots], [plan.plan_id for plan in cat.PLANS]),
         "is_sleeping_dog": people.is_sleeping_dog[slots],
+        "is_unreachable": responses.is_unreachable(people, slots),
+        "has_wrong_number": responses.has_wrong_number(people, slots),
         "reachability": people.reachability[slots],
         "price_sensitivity": people.price_sensitivity[slots],
         "competitor_exposure": people.competitor_exposure[slots],
@@ -119,7 +122,7 @@ def _people(today: Today) -> dict[str, Any]:
         "device_age": people.device_age[slots],
         "need_growth": people.need_growth[slots],
         "carelessness": people.carelessness[slots],
-        **outcomes,
+        **percents,
     }
 
 
@@ -193,12 +196,47 @@ def _washing_agents(today: Today) -> dict[str, Any]:
 
 
 def _remedies() -> dict[str, Any]:
-    """Which family of actions is right for which cause."""
-    family, cause = np.nonzero(cat.REMEDIES)
+    """What each action family does for each cause.
+
+    With the percents of the people and the constants that gives the outcome of any contact: the
+    factor on the hazard is 1 for a wrong remedy; for the right one `factor_taken` where the
+    family's takes_percent is below the constant, else `factor_else`; times `factor_sleeping_dog`.
+    """
+    families, causes = np.indices(cat.REMEDIES.shape).reshape(2, -1)
+    right = cat.REMEDIES[families, causes]
     return {
-        "family": coded(family, [each.code for each in cat.FAMILIES]),
-        "cause": coded(cause, cat.CAUSES),
+        "family": coded(families, [each.code for each in cat.FAMILIES]),
+        "cause": coded(causes, cat.CAUSES),
+        "is_right": right,
+        "factor_taken": np.where(right, responses.FACTOR_TAKEN, 1.0),
+        "factor_else": np.where(right, responses.FACTOR_ELSE, 1.0),
+        "accept_chance": np.where(right, responses.ACCEPTS_RIGHT, responses.ACCEPTS_WRONG),
     }
+
+
+def _response_constants() -> dict[str, Any]:
+    """What holds for every contact."""
+    constants = {
+        **responses.CONSTANTS,
+        "campaign_weight": campaigns.WEIGHT,
+        "campaign_effect_days": campaigns.EFFECT_DAYS,
+    }
+    return {
+        "name": pa.array(constants.keys(), pa.string()),
+        "value": pa.array(constants.values(), pa.float64()),
+    }
+
+
+def write_field_day(
+    today: Today, truth: Path, part: str, contacts: pa.Table, faults: pa.Table
+) -> None:
+    """Every contact that took place, and what is wrong with the reports of the day."""
+    for name, rows in (("field_contacts", contacts), ("field_faults", faults)):
+        path = truth / name / f"dt={today.date:%Y-%m-%d}" / f"{part}.parquet"
+        if len(rows):
+            _write({column: rows[column] for column in rows.column_names}, path)
+        else:  # of an earlier life of the day
+            path.unlink(missing_ok=True)
 
 
 def _ids_or_null(today: Today, slots: Ints) -> pa.Array:

@@ -53,6 +53,10 @@ class Delivered:
         options = "all_varchar = true, header = true, delim = ',', quote = '\"', filename = true"
         return f"(select *, {stamp} as dt from read_csv('{glob}', {options}))"
 
+    def truth_of(self, name: str) -> str:
+        """SQL that reads the daily files of a truth table."""
+        return f"read_parquet('{self.truth}/{name}/*/*.parquet', hive_partitioning = false)"
+
 
 def publish(folder: Path) -> Path:
     """Lists of 20 subscribers a day, in two branches' files."""

@@ -86,6 +86,8 @@ def test_values_keep_types_codes_keys_and_times(
     keys = ", ".join(f'"{key}"' for key in feed.required_columns)
     by_file = "dt" in feed.key or name in {"billing_subscriptions", *REFERENCE_FEEDS}
     group = f"{keys}, dt" if by_file else keys
+    if name == "field_contacts":  # some are delivered twice, as they were
+        rows = f"(select distinct * exclude (dt, filename) from {rows})"
     repeated = f"select {group} from {rows} group by all having count(*) > 1"
     assert sql.execute(repeated).fetchall() == []
 
