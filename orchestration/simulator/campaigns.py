@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import crm, field, responses
+from orchestration.simulator import crm, fatigue, field, responses
 from orchestration.simulator.feeds import coded, joined
 from orchestration.simulator.randomness import Stream, scramble
 from orchestration.simulator.responses import OUTCOMES, Contacts
@@ -44,7 +44,7 @@ def run(today: Today) -> None:
         is_marketing=np.ones(count, dtype=np.int64),
         is_last_attempt=np.ones(count, dtype=bool),  # nobody calls back
         causes=responses.current_cause(today, slots),
-        recent=responses.recent_contacts(state, slots, day),
+        recent=fatigue.recent_contacts(state, slots, day),
     )
     outcomes = responses.outcomes(today, contacts, u)
     # Nothing is agreed on: whoever would accept has listened.
@@ -99,4 +99,4 @@ def _feel(today: Today, contacts: Contacts, outcomes: Ints) -> None:
     until = np.where(is_under, state.remedy_until[slots], day + EFFECT_DAYS)
     state.remedy_until[slots[touched]] = until[touched]
     through = np.isin(outcomes, responses.GETS_THROUGH)
-    responses.remember_contact(state, slots[through], day)
+    fatigue.remember_contact(state, slots[through], day)

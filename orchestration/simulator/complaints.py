@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import crm
+from orchestration.simulator import crm, fatigue
 from orchestration.simulator.branches import poor_service_branches
 from orchestration.simulator.feeds import SECONDS_A_DAY, coded, joined, padded
 from orchestration.simulator.organisation import CALL_CENTER, OWN_HALL, ROLES
@@ -160,12 +160,9 @@ def noticed(today: Today) -> Flags:
 
 def nuisance(today: Today, slots: Ints) -> Floats:
     """Daily chance of a complaint of our contacts on top of the base, for each of the slots."""
-    last_day = getattr(today.state, "last_contact_day", None)
-    contacts = getattr(today.state, "contacts_30d", None)
-    if last_day is None or contacts is None:
-        return np.zeros(len(slots), dtype=np.float32)
-    is_fresh = today.day - last_day[slots] <= _NUISANCE_DAYS
-    times = np.minimum(contacts[slots], _MOST_CONTACTS_TO_COUNT)
+    state, day = today.state, today.day
+    is_fresh = fatigue.days_since_contact(state, slots, day) <= _NUISANCE_DAYS
+    times = np.minimum(fatigue.recent_contacts(state, slots, day), _MOST_CONTACTS_TO_COUNT)
     return (_NUISANCE_A_CONTACT * times * is_fresh).astype(np.float32)
 
 

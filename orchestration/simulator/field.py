@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import crm, field_reports, responses, work_lists
+from orchestration.simulator import crm, fatigue, field_reports, responses, work_lists
 from orchestration.simulator.feeds import coded
 from orchestration.simulator.field_reports import NO_STAFF, Mail, Work
 from orchestration.simulator.organisation import ROLES
@@ -308,7 +308,7 @@ def _contact(today: Today, orders: Orders, staff: Ints) -> Work:
         is_marketing=orders.is_marketing,
         is_last_attempt=orders.attempts + 1 >= MOST_ATTEMPTS,
         causes=responses.current_cause(today, slots),
-        recent=responses.recent_contacts(state, slots, today.day),
+        recent=fatigue.recent_contacts(state, slots, today.day),
     )
     outcomes = responses.outcomes(today, contacts, u)
     effects = responses.effects(today.world.people, contacts, outcomes)

@@ -20,10 +20,11 @@ import numpy.typing as npt
 
 from orchestration.simulator import adjustments, devices, holdings, life, market, money
 from orchestration.simulator import catalogue as cat
+from orchestration.simulator.fatigue import FATIGUE_DAYS, remember_contact
 from orchestration.simulator.people import People
 from orchestration.simulator.randomness import Floats, scramble
 from orchestration.simulator.reference import offer_id
-from orchestration.simulator.state import GONE, NO_PRODUCT, PACK, THINKING, State
+from orchestration.simulator.state import GONE, NO_PRODUCT, PACK, THINKING
 from orchestration.simulator.today import Flags, Ints, Today
 from orchestration.simulator.work_lists import APP, CALL, DOOR, HALL, SMS
 
@@ -59,7 +60,6 @@ TAKES_PERCENT = 60  # who takes a right remedy well
 FACTOR_TAKEN, FACTOR_ELSE, FACTOR_DOG = 0.4, 0.8, 1.5
 WINS_BACK_PERCENT = 50
 ACCEPTS_RIGHT, ACCEPTS_WRONG, ACCEPTS_DOG, ACCEPTS_BY_TEXT = 0.5, 0.2, 0.3, 0.35
-FATIGUE_DAYS = 30
 FATIGUE_ANSWERS, FATIGUE_ACCEPTS, FATIGUE_HARM = 0.88, 0.80, 1.04  # each contact before
 TALK_STRENGTH, TEXT_STRENGTH = 0.5, 0.25  # of what an acceptance does
 LEAST_FACTOR, MOST_FACTOR = 0.3, 2.0
@@ -165,17 +165,6 @@ def current_cause(today: Today, slots: Ints) -> Ints:
     thinking = (state.stage[slots] >= THINKING) & (state.cause[slots] >= 0)
     dominant = today.world.people.hazards[slots].argmax(axis=1)
     return np.where(thinking, state.cause[slots], dominant).astype(np.int64)
-
-
-def recent_contacts(state: State, slots: Ints, day: int) -> Ints:
-    """Contacts that got through in the last `FATIGUE_DAYS`, as many as are remembered."""
-    return (state.contact_days[slots] > day - FATIGUE_DAYS).sum(axis=1)
-
-
-def remember_contact(state: State, slots: Ints, day: int) -> None:
-    """Each slot once."""
-    state.contact_days[slots, 1:] = state.contact_days[slots, :-1]
-    state.contact_days[slots, 0] = day
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import duckdb
 import numpy as np
@@ -15,7 +14,7 @@ from orchestration.simulator.branches import poor_service_branches, poor_service
 from orchestration.simulator.organisation import organisation
 from orchestration.simulator.people import LINE_CLASSES, people
 from orchestration.simulator.randomness import Draws, Stream
-from orchestration.simulator.state import VAS, State, opening_state
+from orchestration.simulator.state import VAS, opening_state
 from orchestration.simulator.today import Today, World
 from tests.unit.simulator.conftest import CARED_DAYS, CARED_FIRST, Cared
 
@@ -220,19 +219,9 @@ def test_who_finds_what_they_never_ordered_complains_of_it() -> None:
 
 
 def test_many_contacts_bring_complaints_of_contacts() -> None:
-    @dataclass
-    class Contacted(State):
-        last_contact_day: np.ndarray
-        contacts_30d: np.ndarray
-
     today = quiet_world()
-    last = np.full(today.state.slots, DAY - 1)
-    last[2_500:] = DAY - 20
-    today.state = Contacted(
-        **vars(today.state),
-        last_contact_day=last,
-        contacts_30d=np.full(today.state.slots, 6),
-    )
+    today.state.contact_days[:2_500] = DAY - 1
+    today.state.contact_days[2_500:] = DAY - 20
     assert opened(today).count("CONTACT_NUISANCE") >= 5
     rows = today.outbox.collect("care_complaints").to_pylist()
     annoyed = [row["subscriber_id"] for row in rows if row["category"] == "CONTACT_NUISANCE"]

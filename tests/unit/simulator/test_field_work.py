@@ -233,7 +233,9 @@ def test_nobody_works_beyond_the_day_s_capacity(
     for event in dropped:
         number = int(event["work_order_id"][8:])
         due = CROWDED + timedelta(days=2 + number % 3)
-        assert event["happened_at"].date() == due + timedelta(days=GRACE_DAYS + 1)
+        too_late = due + timedelta(days=GRACE_DAYS + 1)
+        # Looked at again on the day after, where another order of the person came first.
+        assert too_late <= event["happened_at"].date() <= too_late + timedelta(days=1)
         assert event["work_order_id"] not in by_order(contacts)
     # What is worked of them is worked by rank.
     firsts = {o: rows[0]["day"] for o, rows in by_order(contacts).items() if o in set(crowded)}

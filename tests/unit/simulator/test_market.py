@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import duckdb
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from orchestration.simulator import catalogue as cat
+from orchestration.simulator import simulate
 from orchestration.simulator.feeds import Outbox, coded
 from orchestration.simulator.market import (
     HANDSET_EVERY_DAYS,
@@ -24,7 +28,7 @@ from orchestration.simulator.people import people
 from orchestration.simulator.randomness import Draws
 from orchestration.simulator.state import opening_state
 from orchestration.simulator.today import Today, World
-from tests.unit.simulator.conftest import FIRST, Delivered
+from tests.unit.simulator.conftest import FIRST, SEED, Delivered
 
 Connection = duckdb.DuckDBPyConnection
 OPENED, SUBSCRIBERS = 20_089, 3_000  # 2025-01-01
@@ -41,7 +45,30 @@ def today() -> Today:
 
 
 @pytest.fixture(scope="module")
+def wished_for(tmp_path_factory: pytest.TempPathFactory) -> Delivered:
+    """A small operator whose lists offer handsets to many more than there are handsets for."""
+    home = tmp_path_factory.mktemp("wished_for")
+    world = Delivered(home / "landing", home / "truth", home / "published")
+    for nth in range(12):
+        rows = {
+            "work_order_id": [f"wo_{nth:02d}_{place:02d}" for place in range(40)],
+            "subscriber_id": [f"S{1 + (nth * 40 + place) % 300:09d}" for place in range(40)],
+            "action": ["GIFT_HANDSET", "TOPUP_FOR_HANDSET"] * 20,
+        }
+        folder = world.published / f"dt={FIRST + timedelta(days=5 + nth)}"
+        folder.mkdir(parents=True)
+        pq.write_table(pa.table(rows), folder / "list.parquet")
+    last = FIRST + timedelta(days=40)
+    simulate(300, FIRST, last, SEED, world.landing, world.truth, world.published)
+    return world
+
+
+@pytest.fixture(scope="module")
 def db(delivered: Delivered) -> Connection:
+    return tables_of(delivered)
+
+
+def tables_of(delivered: Delivered) -> Connection:
     connection = duckdb.connect(config={"threads": 1})
     typed = {
         "stock": (
@@ -96,8 +123,9 @@ def test_stock_rolls_forward_exactly(db: Connection) -> None:
     )
 
 
-def test_what_is_issued_is_what_the_field_gave_away(db: Connection) -> None:
+def test_what_is_issued_is_what_the_field_gave_away(wished_for: Delivered) -> None:
     """Each handset is an accepted offer and a device in use; who got none found the pool empty."""
+    db = tables_of(wished_for)
     db.execute(
         'create or replace table given as select subscriber_id, c."at"::date as day,'
         " any_value(stock_pool_id) as pool_id, bool_or(d.subscriber_id is not null) as got"

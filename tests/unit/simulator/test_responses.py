@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import life, responses, simulate
+from orchestration.simulator import fatigue, life, responses, simulate
 from orchestration.simulator.organisation import organisation
 from orchestration.simulator.people import people
 from orchestration.simulator.randomness import Draws, Stream
@@ -235,10 +235,10 @@ def test_contacts_of_thirty_days_are_remembered() -> None:
     today = a_day()
     state, slots = today.state, np.array([3, 8])
     for day in (DAY, DAY + 10, DAY + 29):
-        responses.remember_contact(state, slots, day)
-    assert responses.recent_contacts(state, np.array([3, 4, 8]), DAY + 29).tolist() == [3, 0, 3]
-    assert responses.recent_contacts(state, slots, DAY + 30).tolist() == [2, 2]
-    assert responses.recent_contacts(state, slots, DAY + 59).tolist() == [0, 0]
+        fatigue.remember_contact(state, slots, day)
+    assert fatigue.recent_contacts(state, np.array([3, 4, 8]), DAY + 29).tolist() == [3, 0, 3]
+    assert fatigue.recent_contacts(state, slots, DAY + 30).tolist() == [2, 2]
+    assert fatigue.recent_contacts(state, slots, DAY + 59).tolist() == [0, 0]
 
 
 def test_some_are_unreachable_by_phone_and_answers_follow_reachability() -> None:
