@@ -203,7 +203,13 @@ def outcomes(today: Today, contacts: Contacts, u: Mapping[str, Floats]) -> Ints:
     # Numbers given back are somebody else's after a while.
     given_back = (today.state.status[slots] == cat.DEACTIVATED) & (channels == CALL)
     missed = np.where(given_back & (u["busy"][slots] < 0.5), WRONG_NUMBER, missed)
-    return np.where(answers, outcome, missed).astype(np.int64)
+    outcome = np.where(answers, outcome, missed).astype(np.int64)
+    # Nobody can accept a handset that there is not.
+    accepting = np.flatnonzero(outcome == ACCEPTED)
+    may = market.may_have_handset(today, slots[accepting], contacts.families[accepting])
+    wants = accepting[~may]
+    outcome[wants] = np.where(by_text[wants], DELIVERED, REACHED)
+    return outcome
 
 
 def _answer_chance(today: Today, contacts: Contacts, gone: Flags) -> npt.NDArray[np.float64]:
