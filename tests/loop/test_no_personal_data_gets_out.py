@@ -20,8 +20,10 @@ import pytest
 
 from orchestration.contracts import Feed
 from orchestration.landing.vault import read_vault
+from orchestration.settings import DBT_PROJECT_DIR
 from tests.loop.conftest import OPENS, PLANTED, World
 
+PLACEHOLDERS = DBT_PROJECT_DIR / "seeds" / "policy" / "placeholder_names.csv"
 # Digits of these lengths are numbers and identities; the rest of the values are words.
 _CODE = re.compile(r"\d{11,17}[\dX]?")
 _WORD = re.compile(r"[\u4e00-\u9fff]{3}[\u4e00-\u9fff0-9,,]*")
@@ -77,6 +79,9 @@ def needles(world: World) -> Needles:
         # Birthdays and words of two characters are also other things.
         if _CODE.fullmatch(value) or _WORD.fullmatch(value)
     }
+    # Names that stand for a missing one are nobody's, and policy lists them.
+    with PLACEHOLDERS.open(encoding="utf-8", newline="") as file:
+        values -= {row["name"] for row in csv.DictReader(file)}
     return Needles(frozenset(values))
 
 
