@@ -341,7 +341,7 @@ def _deliver(
     today: Today, slots: Ints, kind: int, ended_at: int | None = None, end_reason: str | None = None
 ) -> None:
     state, people, tree = today.state, today.world.people, today.world.organisation
-    if not len(slots):
+    if not len(slots) or today.outbox.is_closed:
         return
     held = state.holding[slots, kind].astype(np.int64)
     since = state.holding_second[slots, kind]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from orchestration.simulator.today import Flags, Ints, Today
 # Days for which the truth says how likely a departure is: to the lead of 7 days, and to 30, 90
 # and 180 days after it, or after today.
 CHANCE_DAYS = (7, 30, 37, 60, 90, 97, 180, 187)
-_PACES = 8  # groups of people of about the same pace
+_PACE_EDGES = np.linspace(-0.6, 0.6, 13)  # of the log of the pace: people of about the same
 ABRUPT = 0.13  # share that decides at once
 DECISIONS_A_DAY = 0.12  # of those who think, at full pace
 DAYS_TO_FULL_PACE = 55
@@ -183,35 +184,40 @@ def chances_to_leave(today: Today, slots: Ints, hazard: Floats) -> npt.NDArray[n
     state, people = today.state, today.world.people
     most = CHANCE_DAYS[-1]
     remedy = _remedy(today)[slots].astype(np.float64)
-    edges = np.quantile(people.haste[slots], np.linspace(0, 1, _PACES + 1)[1:-1])
-    group = np.searchsorted(edges, people.haste[slots])
-    pace = np.array(
-        [
-            np.exp(people.haste[slots][group == g].mean()) if (group == g).any() else 1.0
-            for g in range(_PACES)
-        ]
-    )
-    # For each pace and age of the thought: chance to have left k days later.
-    oldest = 2 * DAYS_TO_FULL_PACE
-    thinking = np.stack([_left_after(pace, np.full(_PACES, age), most) for age in range(oldest)])
-    fresh = thinking[0]
-    decided = _delay(most)
-    start = ABRUPT * decided + (1 - ABRUPT) * fresh  # (paces, days) from the thought on
-    chances = np.zeros((len(slots), len(CHANCE_DAYS)))
+    group = np.searchsorted(_PACE_EDGES, people.haste[slots])
+    thinking, start = _chains(most)
+    oldest = len(thinking)
+    columns = np.array(CHANCE_DAYS)
     stage = state.stage[slots]
-    age = np.clip(today.day + 1 - state.stage_day[slots], 0, oldest - 1)
+    chances = (state.exit_day[slots][:, None] <= today.day + columns).astype(np.float64)
+    is_thinking = stage == THINKING
+    age = np.clip(today.day + 1 - state.stage_day[slots[is_thinking]], 0, oldest - 1)
+    thinks = thinking[age, group[is_thinking]][:, columns - 1]
+    chances[is_thinking] = 1 - (1 - thinks) ** remedy[is_thinking, None]
+    # A thought on day s from now, then s days fewer to go: (thought, day) to the days to go.
+    to_go = np.zeros((len(start), most, len(columns)))
     for column, days in enumerate(CHANCE_DAYS):
-        # A thought on day s from now, then s days fewer to go.
-        to_go = start[:, days - 1 :: -1][:, :days]
-        thought_on = hazard[:, None] * np.exp(-hazard[:, None] * np.arange(days))
-        content = (thought_on * to_go[group]).sum(axis=1)
-        thinks = thinking[age, group, days - 1]
-        slower = 1 - (1 - thinks) ** remedy
-        leaves = (state.exit_day[slots] <= today.day + days).astype(np.float64)
-        chances[:, column] = np.select(
-            [stage == CONTENT, stage == THINKING], [content, slower], leaves
-        )
+        to_go[:, :days, column] = start[:, days - 1 :: -1][:, :days]
+    for one in range(len(start)):
+        rows = np.flatnonzero((stage == CONTENT) & (group == one))
+        survival = np.exp(-hazard[rows, None] * np.arange(most, dtype=np.float32))
+        chances[rows] = (hazard[rows, None] * survival) @ to_go[one]
     return chances
+
+
+@cache
+def _chains(days: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Chance to have left 1..`days` days later: by age of the thought and pace, and from its start.
+
+    Shapes (ages, paces, days) and (paces, days).
+    """
+    middles = np.concatenate(
+        [_PACE_EDGES[:1], (_PACE_EDGES[1:] + _PACE_EDGES[:-1]) / 2, _PACE_EDGES[-1:]]
+    )
+    pace = np.exp(middles)
+    ages = range(2 * DAYS_TO_FULL_PACE)
+    thinking = np.stack([_left_after(pace, np.full(len(pace), age), days) for age in ages])
+    return thinking, ABRUPT * _delay(days) + (1 - ABRUPT) * thinking[0]
 
 
 def _left_after(pace: npt.NDArray[np.float64], age: Ints, days: int) -> npt.NDArray[np.float64]:

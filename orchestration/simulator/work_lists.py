@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,9 @@ SCHEMA = pa.schema(
 )
 
 
+@cache
 def no_orders() -> Orders:
+    """An empty list."""
     return Orders.from_table(SCHEMA.empty_table())
 
 
