@@ -6,6 +6,7 @@ import ast
 import csv
 import re
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,31 @@ def test_documented_options_exist() -> None:
     }
     assert used == {"--date", "--from", "--to"}
     assert used <= options
+
+
+def test_the_simulator_s_options_are_documented() -> None:
+    """A row of the table for each option, and no other."""
+    text = (PROJECT_ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`--[^|]*) \|", text, re.M)
+    documented = [option for row in rows for option in re.findall(r"`(--[a-z-]+)`", row)]
+    options = [option for each in commands()["simulate"].params for option in each.opts]
+    assert sorted(documented) == sorted(option for option in options if option != "--help")
+
+
+def test_every_module_of_the_simulator_has_its_place() -> None:
+    """In the table of the architecture, once."""
+    text = (PROJECT_ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = text.split("\n## The simulator's place\n")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    places = [place for row in rows for place in re.findall(r"`([a-z_*]+\.py)`", row)]
+    modules = {path.name for path in modules_of("orchestration/simulator")} - {"__init__.py"}
+    homeless = {
+        module: found
+        for module in modules
+        if len(found := [place for place in places if fnmatch(module, place)]) != 1
+    }
+    assert homeless == {}
+    assert all(any(fnmatch(module, place) for module in modules) for place in places)
 
 
 def test_documented_places_exist() -> None:
