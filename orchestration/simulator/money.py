@@ -418,6 +418,8 @@ def _plan_payment(today: Today, billed: np.ndarray, total: Ints, due: int) -> No
 
 def deliver_balances(today: Today) -> None:
     """The end of the day: every prepaid line in the network, and whoever is in arrears."""
+    if today.outbox.is_closed:
+        return
     state, people, day = today.state, today.world.people, today.day
     late = ~people.is_prepaid & (state.owed_fen > 0) & (state.due_day < day)
     slots = np.flatnonzero(today.is_in_network & (people.is_prepaid | late))

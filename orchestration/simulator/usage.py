@@ -7,6 +7,7 @@ Here: `usage_daily`. Not here: devices (`devices.py`), whom they call (`circles.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,13 @@ from orchestration.simulator.randomness import Floats, Stream
 from orchestration.simulator.state import PLAN, THINKING
 from orchestration.simulator.today import Flags, Ints, Today
 
+_ROAMING_SHARE, _DATA_ABROAD, _VOICE_ABROAD = 0.01, 0.7, 0.6  # days abroad, parts used there
+_TETHERING_SHARE = 0.05  # of the days
+_OFFNET_DRIFT = 0.06
+# Log factors of dropped calls, failed sessions and poor minutes.
+_COVERAGE_HARM, _OUTAGE_HARM = 0.8, 2.0
 # Calls and messages go up and down with what people have to talk about, which data use does not
 # show: how much of that is left the next day, and its daily step, postpaid and prepaid.
-_OUTAGE_HARM = 2.0  # log factor of dropped calls, failed sessions and poor minutes
 TALK_MOOD_MEMORY = 0.97
 TALK_MOOD_STEP = (0.06, 0.2)
 
@@ -94,66 +99,103 @@ def use(today: Today) -> None:
     sms_out = np.where(may_call & (messages_mean > 0), _whole(texts), 0)
 
     data_kb, slow_kb = _data(today, who, zs, us, factor * data_kept, may_call)
-    voice = voice_out + voice_in
-    # Who thinks of leaving talks a little more to the other side.
-    drift = np.where(state.stage[who] >= THINKING, 0.06, 0.0)
-    offnet_share = np.clip(people.offnet_share[who] + 0.3 * (us["offnet"] - 0.5) + drift, 0, 1)
-    offnet = _whole(voice * offnet_share)
-    outage = network.outage_level(today)[people.branch[who]]
-    poor = np.exp(0.8 * people.poor_coverage[who] + _OUTAGE_HARM * outage)
-    failed_calls = _whole(calls_out * 0.02 * poor + us["failed"] * (calls_out > 0) * 0.999)
-    dropped = _whole(calls_out * 0.012 * poor + us["dropped"] * (calls_out > 0) * 0.999)
-    sessions = np.where(data_kb > 0, 1 + _whole(data_kb / 9_000 * (0.6 + 0.8 * us["sessions"])), 0)
-    failed_sessions = _whole(sessions * 0.015 * poor * (0.5 + us["sessions"]))
-    rare = us["rare"]
-    smart = cat.DEVICE_IS_SMART[state.device[who]]
-    is_5g = cat.DEVICE_IS_5G[state.device[who]] & cat.PLAN_IS_5G[state.holding[who, PLAN]]
-    on_5g = _whole(data_kb * np.where(is_5g, (0.35 + 0.4 * us["split"]) / (0.5 + 0.5 * poor), 0))
-    on_5g = np.minimum(on_5g, data_kb)
-    apps = _apps(people.video_share[who], zs["app"], habits.messaging_factor(day, who), data_kb)
-    roaming = rare < 0.01
-    roaming_kb = np.where(roaming, _whole(data_kb * 0.7), 0)
-    roaming_voice = np.where(roaming, _whole(voice * 0.6), 0)
-
+    roaming = us["rare"] < _ROAMING_SHARE
+    used = _Used(
+        who=who,
+        u=us,
+        app_z=zs["app"],
+        voice_out=voice_out,
+        voice_in=voice_in,
+        calls_out=calls_out,
+        calls_in=calls_in,
+        sms_out=sms_out,
+        data_kb=data_kb,
+        slow_kb=slow_kb,
+        roaming_kb=np.where(roaming, _whole(data_kb * _DATA_ABROAD), 0),
+        roaming_voice=np.where(roaming, _whole((voice_out + voice_in) * _VOICE_ABROAD), 0),
+    )
     state.month_voice_out[who] += voice_out
     state.month_voice_in[who] += voice_in
     state.month_data_kb[who] += data_kb
     state.month_sms[who] += sms_out
-    state.month_roaming_kb[who] += roaming_kb
-    state.month_roaming_voice[who] += roaming_voice
-    if today.outbox.is_closed:
-        return
+    state.month_roaming_kb[who] += used.roaming_kb
+    state.month_roaming_voice[who] += used.roaming_voice
+    if not today.outbox.is_closed:
+        _deliver(today, used)
 
-    is_used = (calls_out > 0) | (calls_in > 0) | (sms_out > 0) | (data_kb > 0)
+
+@dataclass(frozen=True)
+class _Used:
+    """What a day's users used, with the draws that split it further; by user."""
+
+    who: Ints
+    u: Mapping[str, Floats]
+    app_z: Floats
+    voice_out: Ints
+    voice_in: Ints
+    calls_out: Ints
+    calls_in: Ints
+    sms_out: Ints
+    data_kb: Ints
+    slow_kb: Ints
+    roaming_kb: Ints
+    roaming_voice: Ints
+
+
+def _deliver(today: Today, used: _Used) -> None:
+    """One row for everybody who used something, with all its parts."""
+    state, people = today.state, today.world.people
+    who, us, data_kb = used.who, used.u, used.data_kb
+    calls_out, calls_in = used.calls_out, used.calls_in
+    voice = used.voice_out + used.voice_in
+    # Who thinks of leaving talks a little more to the other side.
+    drift = np.where(state.stage[who] >= THINKING, _OFFNET_DRIFT, 0.0)
+    offnet_share = np.clip(people.offnet_share[who] + 0.3 * (us["offnet"] - 0.5) + drift, 0, 1)
+    offnet = _whole(voice * offnet_share)
+    outage = network.outage_level(today)[people.branch[who]]
+    poor = np.exp(_COVERAGE_HARM * people.poor_coverage[who] + _OUTAGE_HARM * outage)
+    failed_calls = _whole(calls_out * 0.02 * poor + us["failed"] * (calls_out > 0) * 0.999)
+    dropped = _whole(calls_out * 0.012 * poor + us["dropped"] * (calls_out > 0) * 0.999)
+    sessions = np.where(data_kb > 0, 1 + _whole(data_kb / 9_000 * (0.6 + 0.8 * us["sessions"])), 0)
+    failed_sessions = _whole(sessions * 0.015 * poor * (0.5 + us["sessions"]))
+    smart = cat.DEVICE_IS_SMART[state.device[who]]
+    is_5g = cat.DEVICE_IS_5G[state.device[who]] & cat.PLAN_IS_5G[state.holding[who, PLAN]]
+    on_5g = _whole(data_kb * np.where(is_5g, (0.35 + 0.4 * us["split"]) / (0.5 + 0.5 * poor), 0))
+    on_5g = np.minimum(on_5g, data_kb)
+    messaging = today.world.habits.messaging_factor(today.day, who)
+    apps = _apps(people.video_share[who], used.app_z, messaging, data_kb)
+    tethers = us["rare"] > 1 - _TETHERING_SHARE
+
+    is_used = (calls_out > 0) | (calls_in > 0) | (used.sms_out > 0) | (data_kb > 0)
     rows = {
-        "voice_out_minutes": voice_out,
-        "voice_in_minutes": voice_in,
+        "voice_out_minutes": used.voice_out,
+        "voice_in_minutes": used.voice_in,
         "voice_offnet_minutes": offnet,
         "voice_competitor_minutes": _whole(offnet * 0.8),
         "voice_night_minutes": _whole(voice * 0.12 * us["night"]),
         "calls_out": calls_out,
         "calls_in": calls_in,
-        "sms_out": sms_out,
+        "sms_out": used.sms_out,
         "data_mb": data_kb,
         **apps,
         "data_mb_night": _whole(data_kb * 0.3 * us["night"]),
-        "data_mb_roaming": roaming_kb,
-        "data_mb_tethering": np.where(rare > 0.95, _whole(data_kb * 0.2), 0),
+        "data_mb_roaming": used.roaming_kb,
+        "data_mb_tethering": np.where(tethers, _whole(data_kb * 0.2), 0),
         "data_mb_background": _whole(data_kb * (0.03 + 0.08 * us["split"])),
         "data_mb_4g": np.where(smart, data_kb - on_5g, 0),
         "data_mb_5g": on_5g,
         "data_sessions": sessions,
         "failed_data_sessions": failed_sessions,
-        "slow_data_mb": np.minimum(data_kb, slow_kb),
+        "slow_data_mb": np.minimum(data_kb, used.slow_kb),
         "poor_coverage_minutes": _whole(250 * poor * (0.3 + 1.4 * us["poor"])),
-        "roaming_minutes": roaming_voice,
+        "roaming_minutes": used.roaming_voice,
         "counterparties": np.minimum(calls_out + calls_in, 1 + (calls_out + calls_in) * 6 // 10),
         "dropped_calls": dropped,
         "failed_calls": failed_calls,
     }
-    used = {name: values[is_used] for name, values in rows.items()}
-    used["counterparties"] = np.minimum(
-        used["counterparties"], used["calls_out"] + used["calls_in"]
+    columns = {name: values[is_used] for name, values in rows.items()}
+    columns["counterparties"] = np.minimum(
+        columns["counterparties"], columns["calls_out"] + columns["calls_in"]
     )
     slots = who[is_used]
     today.outbox.add(
@@ -161,8 +203,8 @@ def use(today: Today) -> None:
         len(slots),
         {
             "subscriber_id": today.ids(slots),
-            "usage_date": np.full(len(slots), day),
-            **used,
+            "usage_date": np.full(len(slots), today.day),
+            **columns,
             "tac": devices.tacs(today, slots),
         },
     )
