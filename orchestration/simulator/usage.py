@@ -20,6 +20,7 @@ from orchestration.simulator.today import Flags, Ints, Today
 # Calls and messages go up and down with what people have to talk about, which data use does not
 # show: how much of that is left the next day, and its daily step, postpaid and prepaid.
 _OUTAGE_HARM = 2.0  # log factor of dropped calls, failed sessions and poor minutes
+_LEAST_DATA_KB = 1_000  # a day on which less is used counts as one without data
 TALK_MOOD_MEMORY = 0.97
 TALK_MOOD_STEP = (0.06, 0.2)
 
@@ -115,6 +116,8 @@ def use(today: Today) -> None:
     roaming_kb = np.where(roaming, _whole(data_kb * 0.7), 0)
     roaming_voice = np.where(roaming, _whole(voice * 0.6), 0)
 
+    is_active = (calls_out + calls_in + sms_out > 0) | (data_kb >= _LEAST_DATA_KB)
+    state.used_day[who[is_active]] = day
     state.month_voice_out[who] += voice_out
     state.month_voice_in[who] += voice_in
     state.month_data_kb[who] += data_kb
