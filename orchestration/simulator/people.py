@@ -417,7 +417,7 @@ def _potential(draws: Draws, slots: int) -> Ints:
 
 
 # Thoughts of leaving a day, postpaid and prepaid, for somebody average.
-THOUGHTS_A_DAY = (0.0016, 0.0027)
+THOUGHTS_A_DAY = (0.00175, 0.0027)
 
 
 def _float(values: npt.NDArray[np.floating]) -> Floats:
