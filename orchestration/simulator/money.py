@@ -153,6 +153,7 @@ def _top_up(today: Today, u: Mapping[str, Floats]) -> None:
     pays = (u["topup"][who] < chance) | joining
     paying, balance, joining, is_needed = who[pays], balance[pays], joining[pays], is_needed[pays]
     _note_revivals(today, paying)
+    state.used_day[paying] = day
     # Enough to be out of the red; whether it also covers the next fee is a matter of habit.
     wanted = np.maximum(people.topup_fen[paying], -balance)
     # Without need, and now and then with it, for less than the usual.

@@ -7,6 +7,7 @@ numbers (`identity.py`). Traits are a pure function of the seed and the slot; fe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TypeVar
 
@@ -101,6 +102,17 @@ class People:
 
 # A tie is known this long before the younger line's first day.
 _TIES_AHEAD_DAYS = 60
+# Steady people: their share of the postpaid, and the draws behind the traits.
+_STEADY_SHARE = 0.3
+_STEADY_HAZARD = 0.5  # and hardly ever act on these
+_DRAW_OF_TRAIT = {
+    "price_sensitivity": "price",
+    "competitor_exposure": "competitor",
+    "dissatisfaction": "service",
+    "poor_coverage": "coverage",
+    "device_age": "device",
+    "need_growth": "need",
+}
 LINE_CLASSES = ("VOICE", "DATA_ONLY", "IOT")
 VOICE, DATA_ONLY, IOT = range(3)
 _DATA_ONLY_SHARE, _IOT_SHARE = 0.012, 0.015
@@ -200,6 +212,7 @@ def people(
         prepaid,
         agent,
         line_class == VOICE,
+        _steady(z, prepaid, subscribers),
         subscribers,
         opened_day,
     )
@@ -256,7 +269,11 @@ def people(
         sold_by_agent=agent,
         ties=tied,
         twins=twins(
-            draws, (line_class == VOICE) & ~tied.is_washed, _float(calls_a_day), opened_day
+            draws,
+            (line_class == VOICE) & ~tied.is_washed,
+            _float(calls_a_day),
+            activated,
+            opened_day,
         ),
         price_sensitivity=z["price"],
         competitor_exposure=z["competitor"],
@@ -289,6 +306,15 @@ def people(
         hazards=np.zeros((ahead, 0), dtype=np.float32),
     )
     return _with_hazards(_first_slots(everybody, n))
+
+
+def _steady(z: Mapping[str, Floats], prepaid: Flags, subscribers: int) -> Flags:
+    """Postpaid people of the opening base whose traits give them the fewest reasons to leave."""
+    score = np.zeros(len(prepaid), dtype=np.float32)
+    for share, (trait, weight) in zip(cat.BASE_SHARE, cat.CAUSE_TRAIT, strict=True):
+        score += share * np.exp(weight * z[_DRAW_OF_TRAIT[trait]])
+    base = score[:subscribers][~prepaid[:subscribers]]
+    return ~prepaid & (score <= (np.quantile(base, _STEADY_SHARE) if len(base) else 0))
 
 
 def _person(predecessor: Ints) -> Ints:
@@ -378,6 +404,7 @@ def _with_hazards(traits: People) -> People:
     hazards[:, cat.CAUSE["PLAN_MISFIT"]] *= np.where(misfit, 1.8, 0.7)
     hazards *= np.where(traits.is_prepaid, THOUGHTS_A_DAY[1], THOUGHTS_A_DAY[0])[:, None]
     hazards *= np.where(traits.line_class == IOT, _IOT_HAZARD, 1.0)[:, None].astype(np.float32)
+    hazards *= np.where(traits.ties.is_steady, _STEADY_HAZARD, 1.0)[:, None].astype(np.float32)
     # What a washed card and a firm do is decided elsewhere.
     hazards[traits.ties.is_washed | traits.ties.is_firm] = 0
     return replace(traits, hazards=hazards)
@@ -390,7 +417,7 @@ def _potential(draws: Draws, slots: int) -> Ints:
 
 
 # Thoughts of leaving a day, postpaid and prepaid, for somebody average.
-THOUGHTS_A_DAY = (0.0016, 0.0025)
+THOUGHTS_A_DAY = (0.00175, 0.0027)
 
 
 def _float(values: npt.NDArray[np.floating]) -> Floats:

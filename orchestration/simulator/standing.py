@@ -57,6 +57,9 @@ def update(today: Today, turns: life.Turns) -> None:
     state.left_day[exits] = day
     # Who is cut off has been gone since the suspension began.
     state.left_day[cut_off] = state.spell_day[cut_off]
+    # Who falls silent has been gone since the last use: a light user's is a while ago.
+    silent = (exits | cut_off) & (state.exit_kind == cat.EXITS.index("SILENT"))
+    state.left_day[silent] = np.minimum(state.left_day, state.used_day + 1)[silent]
 
     _hold(today, turns)
     _follow_money(today)
@@ -68,7 +71,12 @@ def update(today: Today, turns: life.Turns) -> None:
     state.removed_day[leaving] = day
     # Who is taken out without having meant to go has been gone since the service stopped.
     unmeant = leaving[state.left_day[leaving] == NEVER]
-    state.left_day[unmeant] = np.minimum(day, state.spell_day[unmeant])
+    since = np.where(
+        today.world.people.is_prepaid,
+        np.minimum(state.spell_day, state.used_day + 1),
+        state.spell_day,
+    )
+    state.left_day[unmeant] = np.minimum(day, since[unmeant])
     state.exit_kind[unmeant] = np.where(
         today.world.people.is_prepaid[unmeant],
         cat.EXITS.index("SILENT"),
@@ -128,6 +136,7 @@ def _is_cut_off_for_good(today: Today) -> Flags:
     suspended &= (state.status == cat.ONE_WAY) | (state.status == cat.TWO_WAY)
     refused = suspended & state.refuses_to_pay
     dry = suspended & today.world.people.is_prepaid & (state.stage >= THINKING)
+    dry &= ~_is_funded(today)  # topped up today after all: it revives
     dry &= state.stage_day <= state.spell_day
     dry &= (state.stage == DECIDED) | (day - state.spell_day >= _OUT_OF_MONEY_MEANS_LEAVING_DAYS)
     state.exit_kind[dry] = cat.EXITS.index("SILENT")

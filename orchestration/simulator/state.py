@@ -66,6 +66,7 @@ class State:
     exit_kind: npt.NDArray[np.int8]  # index into catalogue.EXITS
     refuses_to_pay: npt.NDArray[np.bool_]
     left_day: Ints  # when it was
+    used_day: Ints  # last day with a call, a message sent, data or a top-up; nobody acts on it
     removed_day: Ints  # when the operator took the line out
     decline: npt.NDArray[np.float32]  # log drop of usage
     mood: npt.NDArray[np.float32]
@@ -225,6 +226,7 @@ def opening_state(draws: Draws, people: People, opened_day: int) -> State:
         exit_kind=filled(0, np.int8),
         refuses_to_pay=filled(0, np.bool_),
         left_day=filled(NEVER, np.int64),
+        used_day=np.maximum(people.activated_day, opened_day - 1),
         removed_day=filled(NEVER, np.int64),
         decline=filled(0, np.float32),
         mood=filled(0, np.float32),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from orchestration.simulator.identity import SLOTS_A_REGION
 from orchestration.simulator.organisation import Organisation
 from orchestration.simulator.randomness import Draws, Floats, Stream, scramble
 
@@ -28,23 +29,27 @@ _FIRM_RUN = 32  # slots
 _FIRM_SHARE = 1 / 45  # of the runs
 _FIRM_MOVES_A_DAY = 1 / 900  # a firm takes all its lines elsewhere
 _SECOND_LINE_SHARE = 0.08
+_SECOND_LINES_SINCE_DAYS = 90  # at least, before the opening
 
 # Re-entries by who sells the new number: our own channels, or an honest agent.
-_REENTRY_SHARE = 0.055
+_REENTRY_SHARE = 0.085
 _REENTRY_SHARE_OF_AGENTS = 0.004
 _YOUNGEST_PREDECESSOR_DAYS = 60
 # Shares of the evidence that a re-entry leaves: same identity, same device, same call circle.
 _EVIDENCE = (
     (0.20, (True, False, False)),
     (0.16, (False, True, False)),
-    (0.16, (False, False, True)),
+    (0.17, (False, False, True)),
     (0.18, (True, True, False)),
     (0.10, (True, False, True)),
     (0.12, (True, True, True)),
     (0.05, (False, True, True)),
-    (0.03, (False, False, False)),
+    (0.02, (False, False, False)),
 )
 _SAME_HOME = 0.8
+_SAME_HOME_WITH_DEVICE_ONLY = 0.97  # who moves house mostly takes something else along
+_PAST_UNKNOWN_DAYS = 90  # from the opening: circles and areas of the month before are missing
+_SMALL_CIRCLES = 8  # one in so many people has a circle too small to be known by
 
 # Agents who wash cards: one in so many, and the share of their activations.
 _AGENTS_A_WASHER = 24
@@ -59,7 +64,8 @@ _WASHED_LIFE_DAYS = (95, 60)  # least, and the spread on top
 # Innocent look-alikes among the joiners.
 HAND_ME_DOWN, NEW_LINE_ON_ID, SHOP_PHONE = 1, 2, 3
 LOOKALIKES = ("NONE", "HAND_ME_DOWN", "NEW_LINE_ON_ID", "SHOP_PHONE")
-_LOOKALIKE_SHARES = (0.004, 0.006, 0.05)
+_LOOKALIKE_SHARES = (0.003, 0.003, 0.05)
+_GIVEN_AT_HOME = 2  # one in so many handsets goes to somebody of the same household
 
 
 @dataclass(frozen=True)
@@ -79,18 +85,35 @@ class Ties:
     gives_up_day: Ints  # when the old line is given up for the new one, or for a firm's move
     is_given_up_aloud: Flags  # closed at a counter; otherwise fallen silent
     successor: Ints  # of a line that is given up; NOBODY for a firm's and a washed card's end
+    is_steady: Flags  # people of the opening base who seldom think of leaving
 
     @property
     def circle_slot(self) -> Ints:
         """The line whose friends this one calls."""
-        return np.where(self.has_same_circle, self.predecessor, np.arange(len(self.predecessor)))
+        return _oldest(np.where(self.has_same_circle, self.predecessor, NOBODY))
 
     @property
     def home_slot(self) -> Ints:
         """The line whose home and work this one has."""
-        own = np.where(self.has_same_home, self.predecessor, np.arange(len(self.predecessor)))
-        at_home = (self.look_alike == HAND_ME_DOWN) | (self.look_alike == NEW_LINE_ON_ID)
-        return np.where(at_home, self.relative, own)
+        slots = np.arange(len(self.predecessor))
+        given_at_home = scramble(slots * 3 + 1) % np.uint64(_GIVEN_AT_HOME) == 0
+        at_home = (self.look_alike == HAND_ME_DOWN) & given_at_home
+        at_home |= self.look_alike == NEW_LINE_ON_ID
+        same = np.where(self.has_same_home, self.predecessor, NOBODY)
+        return _oldest(np.where(at_home, self.relative, same))
+
+
+def _oldest(older: Ints) -> Ints:
+    """The end of each chain of ties; NOBODY is a slot's own end."""
+    end = np.where(older == NOBODY, np.arange(len(older)), older)
+    while (end[end] != end).any():
+        end = end[end]
+    return end
+
+
+def has_small_circle(keys: Ints) -> Flags:
+    """Who calls two or three people only."""
+    return (scramble(keys) >> np.uint64(20)) % np.uint64(_SMALL_CIRCLES) == 0
 
 
 def washers(organisation: Organisation, draws: Draws) -> Flags:
@@ -111,6 +134,7 @@ def ties(
     is_prepaid: Flags,
     sold_by_agent: Ints,
     is_voice: Flags,
+    is_steady: Flags,
     base: int,
     opened_day: int,
 ) -> Ties:
@@ -138,7 +162,7 @@ def ties(
             "life",
         ),
     )
-    customer, is_firm, firm_day = _owners(draws, u["second"], n, base, opened_day)
+    customer, is_firm, firm_day = _owners(draws, u["second"], activated_day, base, opened_day)
     is_joiner = slots >= base
     by_washer = (sold_by_agent >= 0) & washers(organisation, draws)[np.maximum(sold_by_agent, 0)]
     share = np.where(sold_by_agent < 0, _REENTRY_SHARE, _REENTRY_SHARE_OF_AGENTS)
@@ -152,11 +176,24 @@ def ties(
     returns = predecessor != NOBODY
     washed = returns & by_washer
     same_id, same_device, same_circle = _evidence(u["evidence"], washed)
+    # Nobody is known by a circle of two or three: such a person shows the same papers instead.
+    own_keys = slots + draws.region * SLOTS_A_REGION
+    too_few = same_circle & has_small_circle(
+        own_keys[_oldest(np.where(same_circle, predecessor, NOBODY))]
+    )
+    same_id |= too_few
+    same_circle &= ~too_few
+    # Of the time before the opening no circle and no area is known.
+    same_id |= (activated_day < opened_day + _PAST_UNKNOWN_DAYS) & (same_device | same_circle)
+    at_home = np.where(
+        same_device & ~same_id & ~same_circle, _SAME_HOME_WITH_DEVICE_ONLY, _SAME_HOME
+    )
     gives_up, aloud, successor = _departures(
         u, activated_day, is_prepaid, predecessor, washed, opened_day
     )
     gives_up = np.minimum(gives_up, firm_day)
-    look_alike, relative = _look_alikes(u, is_joiner & ~returns, sold_by_agent, older)
+    is_steady = is_steady & ~is_joiner & ~is_firm & is_voice
+    look_alike, relative = _look_alikes(u, is_joiner & ~returns, sold_by_agent, is_steady)
     is_same_owner = returns & same_id
     customer = np.where(is_same_owner, customer[np.maximum(predecessor, 0)], customer)
     customer = np.where(look_alike == NEW_LINE_ON_ID, customer[np.maximum(relative, 0)], customer)
@@ -169,20 +206,22 @@ def ties(
         has_same_id=is_same_owner,
         has_same_device=returns & same_device,
         has_same_circle=returns & same_circle,
-        has_same_home=returns & (u["home"] < _SAME_HOME),
+        has_same_home=returns & (u["home"] < at_home),
         is_washed=washed,
         look_alike=look_alike,
         relative=relative,
         gives_up_day=gives_up,
         is_given_up_aloud=aloud | (firm_day < NEVER),
         successor=successor,
+        is_steady=is_steady,
     )
 
 
 def _owners(
-    draws: Draws, second: Floats, n: int, base: int, opened_day: int
+    draws: Draws, second: Floats, activated_day: Ints, base: int, opened_day: int
 ) -> tuple[Ints, Flags, Ints]:
     """Owner of each line, whether it is a firm, and the day on which the firm leaves."""
+    n = len(activated_day)
     slots = np.arange(n)
     customer = slots.copy()
     runs = -(-n // _FIRM_RUN)
@@ -194,9 +233,10 @@ def _owners(
     waiting = (-np.log1p(-u["moves"].astype(np.float64)) / _FIRM_MOVES_A_DAY).astype(np.int64)
     spread = (scramble(slots * 3 + 2) % np.uint64(5)).astype(np.int64)
     leaves = np.where(is_firm, opened_day + 30 + waiting[run] + spread, NEVER)
-    is_second = (second < _SECOND_LINE_SHARE) & ~is_firm & (slots < base)
+    is_old = activated_day <= opened_day - _SECOND_LINES_SINCE_DAYS
+    is_second = (second < _SECOND_LINE_SHARE) & is_old & ~is_firm & (slots < base)
     is_second[:1] = False
-    is_second[1:] &= ~is_second[:-1] & ~is_firm[:-1]
+    is_second[1:] &= ~is_second[:-1] & is_old[:-1] & ~is_firm[:-1]
     customer[is_second] = slots[is_second] - 1
     return customer, is_firm, leaves
 
@@ -294,12 +334,18 @@ def _look_alikes(
     u: Mapping[str, Floats],
     can_be: Flags,
     sold_by_agent: Ints,
-    older: Ints,
+    is_steady: Flags,
 ) -> tuple[Ints, Ints]:
-    """Joiners who share a device or a name with another line and are somebody else."""
+    """Joiners who share a device or a name with another line and are somebody else.
+
+    The other lines are those of steady people: a household's first line stays.
+    """
     kind = np.searchsorted(np.cumsum(_LOOKALIKE_SHARES), u["look"], side="right") + 1
     kind = np.where(can_be & (kind < len(LOOKALIKES)), kind, 0)
     kind = np.where((kind == SHOP_PHONE) & (sold_by_agent >= 0), 0, kind)
-    relative = (u["who"].astype(np.float64) * older).astype(np.int64)
+    steady = np.flatnonzero(is_steady)
     has_relative = (kind == HAND_ME_DOWN) | (kind == NEW_LINE_ON_ID)
+    if not len(steady):
+        return np.where(has_relative, 0, kind).astype(np.int64), np.full(len(kind), NOBODY)
+    relative = steady[(u["who"].astype(np.float64) * len(steady)).astype(np.int64)]
     return kind.astype(np.int64), np.where(has_relative, relative, NOBODY)

@@ -88,7 +88,8 @@ def departures(today: Today, slots: Ints) -> dict[str, Any]:
         "cause": coded(np.maximum(cause, 0), cat.CAUSES, cause < 0),
         "removed_on": days_column(removed),
         "is_number_change": (ties.successor[slots] != NOBODY)
-        & (ties.gives_up_day[slots] <= state.left_day[slots]),
+        & (ties.gives_up_day[slots] <= state.exit_day[slots])
+        & (state.exit_day[slots] != NEVER),
         "is_firm": ties.is_firm[slots],
     }
 

@@ -24,14 +24,14 @@ _OLDEST_DAYS = 500  # before the opening
 # What shows: the second number among the top counterparties, its neighbours among one's own,
 # a forward to it, and calls that only come in.
 _SHOWN = (
-    (0.33, (True, True, False, False)),
-    (0.15, (True, False, True, False)),
+    (0.34, (True, True, False, False)),
+    (0.17, (True, False, True, False)),
     (0.15, (False, True, True, False)),
-    (0.15, (True, True, True, False)),
+    (0.18, (True, True, True, False)),
     (0.12, (True, True, False, True)),
-    (0.05, (False, True, False, True)),
-    (0.02, (True, False, False, False)),
-    (0.02, (False, True, False, False)),
+    (0.01, (False, True, False, True)),
+    (0.01, (True, False, False, False)),
+    (0.01, (False, True, False, False)),
     (0.01, (False, False, True, False)),
 )
 _FORWARD_AFTER_DAYS = 5
@@ -60,7 +60,9 @@ class Twins:
         )
 
 
-def twins(draws: Draws, can_own: Flags, calls_a_day: Floats, opened_day: int) -> Twins:
+def twins(
+    draws: Draws, can_own: Flags, calls_a_day: Floats, activated_day: Ints, opened_day: int
+) -> Twins:
     """Owners among the lines that `can_own` a second handset."""
     n = len(can_own)
     u = draws.uniform(Stream.TWINS, 0, n, ("owns", "since", "becomes", "shown", "forward"))
@@ -76,6 +78,7 @@ def twins(draws: Draws, can_own: Flags, calls_a_day: Floats, opened_day: int) ->
     )
     renewed = opened_day + (u["forward"] * _OLD_FORWARDS_RENEWED_WITHIN_DAYS).astype(np.int64)
     forward_day = np.maximum(since + _FORWARD_AFTER_DAYS, renewed)
+    forward_day = np.maximum(forward_day, activated_day + _FORWARD_AFTER_DAYS)
     return Twins(
         since=np.where(able, since, NEVER),
         tops_the_circle=tops,

@@ -21,6 +21,7 @@ from orchestration.simulator.today import Flags, Ints, Today
 _ROAMING_SHARE, _DATA_ABROAD, _VOICE_ABROAD = 0.01, 0.7, 0.6  # days abroad, parts used there
 _TETHERING_SHARE = 0.05  # of the days
 _OFFNET_DRIFT = 0.06
+_LEAST_DATA_KB = 1_000  # a day on which less is used counts as one without data
 # Log factors of dropped calls, failed sessions and poor minutes.
 _COVERAGE_HARM, _OUTAGE_HARM = 0.8, 2.0
 # Calls and messages go up and down with what people have to talk about, which data use does not
@@ -114,6 +115,8 @@ def use(today: Today) -> None:
         roaming_kb=np.where(roaming, _whole(data_kb * _DATA_ABROAD), 0),
         roaming_voice=np.where(roaming, _whole((voice_out + voice_in) * _VOICE_ABROAD), 0),
     )
+    is_active = (calls_out + calls_in + sms_out > 0) | (data_kb >= _LEAST_DATA_KB)
+    state.used_day[who[is_active]] = day
     state.month_voice_out[who] += voice_out
     state.month_voice_in[who] += voice_in
     state.month_data_kb[who] += data_kb
