@@ -22,7 +22,7 @@ from orchestration.simulator.today import Flags, Ints, Today
 # and 180 days after it, or after today.
 CHANCE_DAYS = (7, 30, 37, 60, 90, 97, 180, 187)
 _PACE_EDGES = np.linspace(-0.6, 0.6, 13)  # of the log of the pace: people of about the same
-ABRUPT = 0.13  # share that decides at once
+ABRUPT = 0.10  # share that decides at once
 DECISIONS_A_DAY = 0.12  # of those who think, at full pace
 DAYS_TO_FULL_PACE = 55
 RIPENING = 3  # power with which the pace grows until then

@@ -116,7 +116,8 @@ _DRAW_OF_TRAIT = {
 LINE_CLASSES = ("VOICE", "DATA_ONLY", "IOT")
 VOICE, DATA_ONLY, IOT = range(3)
 _DATA_ONLY_SHARE, _IOT_SHARE = 0.012, 0.015
-_HEADROOM, _MISJUDGEMENT = 1.15, 0.45  # in choosing a plan
+_HEADROOM, _MISJUDGEMENT = 1.15, 0.3  # in choosing a plan
+_DISLIKE_OF_OVERAGE = 4.0  # who pays for a plan would rather not pay on top of it
 _POORLY_SERVED = 0.9  # more dissatisfied than elsewhere
 _IOT_KB_A_DAY = 1_500
 _IOT_HAZARD = 0.15
@@ -335,35 +336,39 @@ def _first_slots(traits: Traits, n: int) -> Traits:
     return replace(traits, **cut)  # type: ignore[type-var]
 
 
-def plan_cost_fen(minutes_a_month: Floats, kb_a_month: Floats) -> npt.NDArray[np.float32]:
-    """Expected monthly cost of every plan, (slots, plans)."""
+def plan_cost_fen(
+    minutes_a_month: Floats, kb_a_month: Floats, dislike: float = 1.0
+) -> npt.NDArray[np.float32]:
+    """Expected monthly cost of every plan, (slots, plans); overage counts `dislike` times."""
     minutes_over = np.maximum(0, minutes_a_month[:, None] - cat.PLAN_VOICE_MINUTES)
     kb_over = np.maximum(0, kb_a_month[:, None] - cat.PLAN_DATA_KB)
     # A plan that stops or throttles costs nothing more, but what is missing hurts.
     pain = np.where(cat.PLAN_DATA_FEN > 0, cat.PLAN_DATA_FEN, 250)
-    return _float(cat.PLAN_FEE_FEN + minutes_over * cat.PLAN_VOICE_FEN + kb_over / 1_000_000 * pain)
+    overage = minutes_over * cat.PLAN_VOICE_FEN + kb_over / 1_000_000 * pain
+    return _float(cat.PLAN_FEE_FEN + dislike * overage)
 
 
 def _plans(
     prepaid: Flags, minutes_a_day: Floats, data_kb: Floats, fit: Floats
 ) -> tuple[Ints, Ints, Floats]:
-    """Cheapest plan for the person's needs, the one chosen with an error of judgement, and what
-    that one is expected to cost a month.
+    """Best plan for the person's needs, the one chosen with an error of judgement, and what that
+    one is expected to cost a month.
     """
     other_mode = prepaid[:, None] != cat.PLAN_IS_PREPAID
 
-    def cost(factor: Floats | float) -> Floats:
+    def cost(factor: Floats | float, dislike: float = _DISLIKE_OF_OVERAGE) -> Floats:
         return plan_cost_fen(
             _float(minutes_a_day * _MINUTES_A_MONTH * factor),
             _float(data_kb * _MINUTES_A_MONTH * factor),
+            dislike,
         )
 
     def cheapest(costs: Floats) -> Ints:
         return np.where(other_mode, np.inf, costs).argmin(axis=1).astype(np.int64)
 
-    true_costs = cost(1.0)
     chosen = cheapest(cost(_HEADROOM * np.exp(_MISJUDGEMENT * fit)))
-    return cheapest(true_costs), chosen, true_costs[np.arange(len(chosen)), chosen]
+    expected = cost(1.0, dislike=1.0)[np.arange(len(chosen)), chosen]
+    return cheapest(cost(1.0)), chosen, expected
 
 
 def _usual_topup(plan: Ints, expected_fen: Floats, size: Floats) -> Ints:
@@ -417,7 +422,7 @@ def _potential(draws: Draws, slots: int) -> Ints:
 
 
 # Thoughts of leaving a day, postpaid and prepaid, for somebody average.
-THOUGHTS_A_DAY = (0.00175, 0.0027)
+THOUGHTS_A_DAY = (0.00185, 0.0027)
 
 
 def _float(values: npt.NDArray[np.floating]) -> Floats:
