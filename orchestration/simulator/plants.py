@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from orchestration.simulator import catalogue as cat
-from orchestration.simulator import tariffs
+from orchestration.simulator import data_habits, tariffs
 from orchestration.simulator.feeds import coded
 from orchestration.simulator.holdings import agents_of_branches
 from orchestration.simulator.state import CONTRACT, NEVER, NO_PRODUCT, PLAN
@@ -42,6 +42,8 @@ def planted_billing(today: Today) -> dict[str, Columns]:
         "natural_revivals": _revivals(today),
         "substitutions": _substitutions(today),
         "plan_misfits": _misfits(today),
+        "data_misfits": _data_misfits(today),
+        "device_misfits": _device_misfits(today),
         "contract_expiries": _expiries(today),
         "operator_migrations": _migrations(today),
         "repricings": _repricings(today),
@@ -161,6 +163,29 @@ def _misfits(today: Today) -> Columns:
         "direction": coded(direction[kept], _DIRECTIONS),
         "voice_share": voice[kept],
         "data_share": data[kept],
+    }
+
+
+def _data_misfits(today: Today) -> Columns:
+    """Who uses data in a way that the plan was not chosen for, and since when."""
+    planted = today.world.data_habits
+    slots = _begun(today, np.where(planted.kind == data_habits.NONE, NEVER, planted.first_day))
+    return {
+        "subscriber_id": today.ids(slots),
+        "kind": coded(planted.kind[slots], data_habits.KINDS),
+        "from_on": _days(planted.first_day[slots]),
+    }
+
+
+def _device_misfits(today: Today) -> Columns:
+    """Who needs much data and has a device that is a generation behind the network."""
+    people, devices = today.world.people, today.state.device.astype(np.int64)
+    outgrown = data_habits.outgrown_devices(people, devices)
+    slots = np.flatnonzero(outgrown & today.is_in_network)
+    return {
+        "subscriber_id": today.ids(slots),
+        "network_generation": coded(devices[slots], [d.generation for d in cat.DEVICES]),
+        "data_mb_a_day": people.data_kb_a_day[slots] / 1_000,
     }
 
 

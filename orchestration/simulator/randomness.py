@@ -48,6 +48,7 @@ class Stream(IntEnum):
     FOLLOW_UPS = 63
     CAMPAIGNS = 64
     HABITS = 30
+    DATA_HABITS = 31
     DIRT = 90
     BRANCHES = 101
     NETWORK = 102

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator.channels import acquisition
+from orchestration.simulator.data_habits import DataHabits, data_habits
 from orchestration.simulator.feeds import SECONDS_A_DAY, Outbox, joined, padded
 from orchestration.simulator.habits import Habits, habits
 from orchestration.simulator.organisation import Organisation
@@ -54,6 +55,10 @@ class World:
     @cached_property
     def habits(self) -> Habits:
         return habits(self.draws, self.people, self.organisation.branch_ids, self.opened_day)
+
+    @cached_property
+    def data_habits(self) -> DataHabits:
+        return data_habits(self.draws, self.people, self.opened_day)
 
     @cached_property
     def subscriber_ids(self) -> pa.Array:

@@ -14,12 +14,20 @@ import numpy.typing as npt
 
 from orchestration.simulator import catalogue as cat
 from orchestration.simulator import devices, network
+from orchestration.simulator.data_habits import (
+    APP_BURST,
+    BACKGROUND,
+    BACKGROUND_PART,
+    MORE_VIDEO,
+    TETHERED_PART,
+    TETHERING,
+)
 from orchestration.simulator.randomness import Floats, Stream
 from orchestration.simulator.state import PLAN, THINKING
 from orchestration.simulator.today import Flags, Ints, Today
 
 _ROAMING_SHARE, _DATA_ABROAD, _VOICE_ABROAD = 0.01, 0.7, 0.6  # days abroad, parts used there
-_TETHERING_SHARE = 0.05  # of the days
+_TETHERING_SHARE, _TETHERED_PART = 0.05, 0.2  # of the days, and of their data
 _OFFNET_DRIFT = 0.06
 _LEAST_DATA_KB = 1_000  # a day on which less is used counts as one without data
 # Log factors of dropped calls, failed sessions and poor minutes.
@@ -73,7 +81,7 @@ def use(today: Today) -> None:
         level = level + people.weekend[who]
     factor = np.exp(level)
     factor *= np.where(state.absent_until[who] >= day, state.absent_level[who], 1.0)
-    habits = today.world.habits
+    habits, data_habits = today.world.habits, today.world.data_habits
     factor *= habits.use_factor(day, who)
     may_call: Flags = state.status[who] == cat.ACTIVE
 
@@ -99,8 +107,9 @@ def use(today: Today) -> None:
     texts = (messages_mean + us["sms"]) * habits.sms_factor(day, who)
     sms_out = np.where(may_call & (messages_mean > 0), _whole(texts), 0)
 
+    data_kept = data_kept * data_habits.data_factor(day, who)
     data_kb, slow_kb = _data(today, who, zs, us, factor * data_kept, may_call)
-    roaming = us["rare"] < _ROAMING_SHARE
+    roaming = (us["rare"] < _ROAMING_SHARE) | data_habits.is_abroad(day, who, us["rare"])
     used = _Used(
         who=who,
         u=us,
@@ -166,8 +175,13 @@ def _deliver(today: Today, used: _Used) -> None:
     on_5g = _whole(data_kb * np.where(is_5g, (0.35 + 0.4 * us["split"]) / (0.5 + 0.5 * poor), 0))
     on_5g = np.minimum(on_5g, data_kb)
     messaging = today.world.habits.messaging_factor(today.day, who)
-    apps = _apps(people.video_share[who], used.app_z, messaging, data_kb)
-    tethers = us["rare"] > 1 - _TETHERING_SHARE
+    habits, day = today.world.data_habits, today.day
+    burst = np.where(habits.on(APP_BURST, day, who), MORE_VIDEO, 1.0)
+    apps = _apps(people.video_share[who] * burst, used.app_z, messaging, data_kb)
+    tethers = np.where(us["rare"] > 1 - _TETHERING_SHARE, _TETHERED_PART, 0.0)
+    tethers = np.where(habits.on(TETHERING, day, who), TETHERED_PART, tethers)
+    background = 0.03 + 0.08 * us["split"]
+    background = np.where(habits.on(BACKGROUND, day, who), BACKGROUND_PART, background)
 
     is_used = (calls_out > 0) | (calls_in > 0) | (used.sms_out > 0) | (data_kb > 0)
     rows = {
@@ -183,8 +197,8 @@ def _deliver(today: Today, used: _Used) -> None:
         **apps,
         "data_mb_night": _whole(data_kb * 0.3 * us["night"]),
         "data_mb_roaming": used.roaming_kb,
-        "data_mb_tethering": np.where(tethers, _whole(data_kb * 0.2), 0),
-        "data_mb_background": _whole(data_kb * (0.03 + 0.08 * us["split"])),
+        "data_mb_tethering": _whole(data_kb * tethers),
+        "data_mb_background": _whole(data_kb * background),
         "data_mb_4g": np.where(smart, data_kb - on_5g, 0),
         "data_mb_5g": on_5g,
         "data_sessions": sessions,
