@@ -65,6 +65,9 @@ def _deliver_circle(
     host = np.where(shares[talkers], talkers, circle)
     owner = np.flatnonzero(shares[host])
     close = close_friends(world, host[owner])
+    # No number twice: the ring may be that of another line than the close friends are.
+    in_ring = (close[:, :, None] == friends[owner][:, None, :]).any(axis=2)
+    close = np.where(in_ring, NOBODY, close)
     members = np.full((len(talkers), _PLACES), NOBODY, dtype=np.int64)
     if base > _LEAST_RING:
         members[:, : 2 * len(_RING) : 2] = friends
@@ -123,12 +126,13 @@ def _deliver_close_friends(
         return
     # Whoever has the circle of a close friend: mostly the friend, or the friend's new number.
     order = np.argsort(circle, kind="stable")
-    first, end = (np.searchsorted(circle[order], friend, side=side) for side in ("left", "right"))
-    found = end - first
+    first = np.searchsorted(circle[order], friend, side="left")
+    found = np.searchsorted(circle[order], friend, side="right") - first
     pair = np.repeat(np.arange(len(friend)), found)
     place = np.arange(found.sum()) - np.repeat(found.cumsum() - found, found)
-    row = order[first[pair] + place]
-    owner = owner[pair]
+    row, owner = order[first[pair] + place], owner[pair]
+    calls = ~shares[talkers[row]]
+    row, owner = row[calls], owner[calls]
     listed = np.bincount(row, minlength=len(talkers))[row] * 2
     part = np.minimum(_CLOSE_SHARE, _MOST_CLOSE_SHARE / listed)
     for is_second in (False, True):
