@@ -94,9 +94,8 @@ def simulate(
     subscribers: Annotated[int, typer.Option(min=1)] = 3000,
     seed: int = 7,
     dirt: Annotated[
-        str | None,
-        typer.Option(help="light, heavy or kind=amount,…: known faults, listed in the truth."),
-    ] = None,
+        str, typer.Option(help="light, heavy or kind=amount,…: known faults, listed in the truth.")
+    ] = "",
     outcome_days: Annotated[
         int, typer.Option(min=0, help="Days lived on after the last one, for the truth alone.")
     ] = 187,

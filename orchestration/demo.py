@@ -45,7 +45,7 @@ def simulate_days(
     seed: int,
     on_day: Callable[[str], None] | None = None,
     outcome_days: int = 0,
-    dirt: str | None = None,
+    dirt: str = "",
 ) -> Any:
     """Write the synthetic operator's feeds of these days; it answers the lists published so far."""
     from orchestration.simulator import simulate

@@ -37,7 +37,7 @@ from orchestration.simulator.dirt_text import (
     spoil_text,
 )
 from orchestration.simulator.dirt_truth import FileCounts, fact
-from orchestration.simulator.feeds import KEYS, PARQUET_FEEDS, SCHEMAS, write_csv
+from orchestration.simulator.feeds import KEYS, PARQUET_FEEDS, SCHEMAS, write_csv, write_parquet
 from orchestration.simulator.randomness import Stream
 
 EXTRA_COLUMN = "batch_no"
@@ -155,7 +155,7 @@ class Soiler:
         table = _laid_out(spoilt, dt, form)
         path = folder / delivery.name
         if delivery.is_parquet:
-            dirt_truth.write_table(table, path)
+            _write_parquet(table, feed, path)
             lines = np.arange(1, len(table) + 1)
         else:
             form, lines = _write_text(table, path, KEYS[feed][0], form, spoilt.spots)
@@ -270,7 +270,7 @@ class Soiler:
         elif fate is Kind.HEADER_ONLY:
             form = _Form(tuple(rows.column_names))
             if delivery.is_parquet:
-                dirt_truth.write_table(rows.slice(0, 0), path)
+                _write_parquet(rows.slice(0, 0), delivery.feed, path)
             else:
                 _write_text(rows.slice(0, 0), path, KEYS[delivery.feed][0], form, ())
         facts = [{"kind": fate, "outcome": _LOST[fate], "is_added": False}]
@@ -321,6 +321,12 @@ def _laid_out(spoilt: Spoilt, dt: date, form: _Form) -> pa.Table:
     if EXTRA_COLUMN in form.header:
         rows = rows.append_column(EXTRA_COLUMN, pa.repeat(_EXTRA_VALUE, len(rows)))
     return rows.select(list(form.header))
+
+
+def _write_parquet(table: pa.Table, feed: str, path: Path) -> None:
+    unfinished = path.with_name(f"{path.name}.tmp")
+    write_parquet(table, feed, unfinished)
+    unfinished.replace(path)
 
 
 def _write_text(

@@ -356,7 +356,9 @@ def write_parquet(rows: pa.Table, feed: str, path: Path) -> None:
     repeats = [
         name
         for name, kind in KINDS[feed].items()
-        if kind in ("text", "date", "month", "flag") and name not in KEYS[feed]
+        if kind in ("text", "date", "month", "flag")
+        and name not in KEYS[feed]
+        and name in rows.column_names
     ]
     pq.write_table(
         rows, path, compression="zstd", use_dictionary=repeats, store_decimal_as_integer=True

@@ -86,7 +86,7 @@ def simulate(
     on_day: OnDay | None = None,
     opened_on: date | None = None,
     outcome_days: int = 0,
-    dirt: str | None = None,
+    dirt: str = "",
 ) -> SimulationSummary:
     """Live the days `first`..`last` and deliver their landing files.
 
@@ -100,10 +100,10 @@ def simulate(
 
     `on_day` is called with the day, the region's number and the number of regions. Raises
     OperatorMismatchError for parameters that differ from those of `truth` and for a gap between
-    the days, ValueError for impossible parameters, RegionFailedError if a process fails.
+    the days, ValueError for impossible parameters and for a list that cannot be read,
+    RegionFailedError if a process fails.
     """
-    if dirt is not None:
-        DirtPlan.parse(dirt)
+    DirtPlan.parse(dirt)
     if subscribers < 1 or last < first:
         raise ValueError("simulate needs at least one subscriber and first <= last")
     operator, is_new = _open(truth, seed, subscribers, first, opened_on)
@@ -166,7 +166,7 @@ def _in_a_process(
     command = [sys.executable, "-m", worker.__name__, json.dumps(job, default=str)]
     log = region.staging / f"{region.name}.log"
     rows: Counter[str] = Counter()
-    missing = None
+    missing = wrong = None
     with (
         log.open("w", encoding="utf-8") as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
@@ -177,12 +177,15 @@ def _in_a_process(
                 with lock:
                     on_day(date.fromisoformat(said["day"]))
             missing = said.get("missing", missing)
+            wrong = said.get("wrong", wrong)
             rows.update(said.get("rows", {}))
     if process.returncode != 0:
         complaint = log.read_text(encoding="utf-8").strip().splitlines()[-20:]
         raise RegionFailedError("\n".join([f"region {region.name} failed:", *complaint]))
     if missing is not None:
         raise DaysMissingError(missing)
+    if wrong is not None:
+        raise ValueError(wrong)
     return rows
 
 

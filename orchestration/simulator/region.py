@@ -64,7 +64,7 @@ class Region:
     staging: Path  # landing files of the range, before they are released together
     truth: Path
     published: Path | None
-    dirt: str | None = None  # what is to be wrong with the files (`DirtPlan.parse`)
+    dirt: str = ""  # what is to be wrong with the files (`DirtPlan.parse`)
 
     @property
     def name(self) -> str:
@@ -81,12 +81,11 @@ class Region:
 
     def deliver(self, feed: str, dt: date, table: pa.Table, part: int | None) -> None:
         """Write one landing file into the staging folder, with what is to be wrong with it."""
-        if self.dirt is None:
-            write(self.staging, feed, dt, table, part)
-        else:
-            plan = DirtPlan.parse(self.dirt)
-            soiler = Soiler(plan, self.seed, self.truth, self.opened_on)
+        if self.dirt or (self.truth / "dirt").is_dir():  # of an earlier life of these days
+            soiler = Soiler(DirtPlan.parse(self.dirt), self.seed, self.truth, self.opened_on)
             soiler.write(self.staging, feed, dt, table, part)
+        else:
+            write(self.staging, feed, dt, table, part)
 
 
 def live(

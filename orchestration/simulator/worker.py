@@ -49,6 +49,8 @@ def main() -> None:
         )
     except DaysMissingError as error:
         tell({"missing": str(error)})
+    except ValueError as error:  # what a user can mend
+        tell({"wrong": str(error)})
     else:
         tell({"rows": dict(rows)})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -147,10 +148,38 @@ def test_a_region_that_fails_releases_nothing(two_regions: int, tmp_path: Path) 
     path = published / f"dt={FIRST - timedelta(days=1)}" / "list.parquet"
     path.parent.mkdir(parents=True)
     pq.write_table(pa.table({"work_order_id": ["wo_1"]}), path)  # no subscriber_id
-    with pytest.raises(RegionFailedError, match="needs the column subscriber_id"):
+    with pytest.raises(ValueError, match=r"list\.parquet: .* needs the column subscriber_id"):
         simulate(
             two_regions, FIRST, FIRST, SEED, tmp_path / "landing", tmp_path / "truth", published
         )
+    assert list((tmp_path / "landing").rglob("*")) == []
+
+
+def test_dirt_changes_files_and_nobody_s_life(two_regions: int, tmp_path: Path) -> None:
+    last = FIRST + timedelta(days=9)
+    clean = Delivered(tmp_path / "landing", tmp_path / "truth", tmp_path / "published")
+    dirty = Delivered(tmp_path / "dirty", tmp_path / "dirty_truth", tmp_path / "published")
+    simulate(two_regions, FIRST, last, SEED, clean.landing, clean.truth)
+    simulate(two_regions, FIRST, last, SEED, dirty.landing, dirty.truth, dirt="heavy")
+    assert dirty.files() != clean.files()
+    told = {name for name in truth_files(dirty) if name.startswith("dirt/rows/")}
+    assert {name.rpartition("_")[2] for name in told} >= {"01.parquet", "02.parquet"}
+    lived = {name: kept for name, kept in truth_files(dirty).items() if not name.startswith("dirt")}
+    assert lived == truth_files(clean)
+    simulate(two_regions, FIRST, last, SEED, dirty.landing, dirty.truth)  # cleaned again
+    assert dirty.files() == clean.files()
+    assert truth_files(dirty) == truth_files(clean)
+
+
+def test_a_region_that_breaks_says_where(
+    two_regions: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text(f"#!{sys.executable}\nraise SystemExit('out of order')")
+    broken.chmod(0o755)
+    monkeypatch.setattr(operator.sys, "executable", str(broken))
+    with pytest.raises(RegionFailedError, match=r"region 01 failed:\nout of order"):
+        simulate(two_regions, FIRST, FIRST, SEED, tmp_path / "landing", tmp_path / "truth")
     assert list((tmp_path / "landing").rglob("*")) == []
 
 
