@@ -53,7 +53,7 @@ _SMALL_CIRCLES = 8  # one in so many people has a circle too small to be known b
 
 # Agents who wash cards: one in so many, and the share of their activations.
 _AGENTS_A_WASHER = 24
-_WASHED_SHARE = 0.42
+_WASHED_SHARE = 0.55
 _WASHED_EVIDENCE = (
     (0.55, (True, False, False)),
     (0.40, (True, True, False)),
