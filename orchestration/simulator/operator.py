@@ -30,7 +30,7 @@ from orchestration.simulator.feeds import (
 )
 from orchestration.simulator.organisation import organisation
 from orchestration.simulator.reference import plan_table, reference_tables
-from orchestration.simulator.region import DaysMissingError, Region, live
+from orchestration.simulator.region import Region, live
 from orchestration.simulator.today import EPOCH, day_number
 
 # Raised whenever the same seed would give another world: old states are then of no use.
@@ -61,7 +61,7 @@ class SimulationSummary:
 
 @dataclass(frozen=True)
 class _Operator:
-    """What must not change between calls; kept as `<truth>/operator.json`."""
+    """What must not change between calls; kept in `<truth>/operator.json`."""
 
     version: int
     seed: int
@@ -106,10 +106,9 @@ def simulate(
     DirtPlan.parse(dirt)
     if subscribers < 1 or last < first:
         raise ValueError("simulate needs at least one subscriber and first <= last")
-    operator, is_new = _open(truth, seed, subscribers, first, opened_on)
+    operator = _open(truth, seed, subscribers, first, opened_on)
     opening = date.fromisoformat(operator.opened_on)
-    if first < opening:
-        raise OperatorMismatchError(f"the operator opened on {operator.opened_on}, after {first}")
+    _keep(truth, operator, through=first - timedelta(days=1))  # until all is released
     staging = landing / _STAGING
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
@@ -121,13 +120,10 @@ def simulate(
     try:
         rows = _live_all(regions, first, last, outcome_days, on_day)
         rows.update(_write_reference(regions, first, last))
-        if is_new:
-            _write_operator(truth, operator)
         files = _release(staging, landing, first, last)
-    except DaysMissingError as error:
-        raise OperatorMismatchError(str(error)) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+    _keep(truth, operator, through=last)
     return SimulationSummary(days=(last - first).days + 1, files=files, rows=dict(rows))
 
 
@@ -145,11 +141,16 @@ def _live_all(
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     )
     with ThreadPoolExecutor(processors or 1) as pool:
-        for counted in pool.map(
-            lambda region: _in_a_process(region, first, last, outcome_days, told(region), lock),
-            regions,
-        ):
-            rows.update(counted)
+        lived = [
+            pool.submit(_in_a_process, region, first, last, outcome_days, told(region), lock)
+            for region in regions
+        ]
+        try:
+            for region in lived:
+                rows.update(region.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # what has not begun need not
+            raise
     return rows
 
 
@@ -166,7 +167,7 @@ def _in_a_process(
     command = [sys.executable, "-m", worker.__name__, json.dumps(job, default=str)]
     log = region.staging / f"{region.name}.log"
     rows: Counter[str] = Counter()
-    missing = wrong = None
+    wrong = None
     with (
         log.open("w", encoding="utf-8") as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
@@ -176,14 +177,11 @@ def _in_a_process(
             if "day" in said:
                 with lock:
                     on_day(date.fromisoformat(said["day"]))
-            missing = said.get("missing", missing)
             wrong = said.get("wrong", wrong)
             rows.update(said.get("rows", {}))
     if process.returncode != 0:
         complaint = log.read_text(encoding="utf-8").strip().splitlines()[-20:]
         raise RegionFailedError("\n".join([f"region {region.name} failed:", *complaint]))
-    if missing is not None:
-        raise DaysMissingError(missing)
     if wrong is not None:
         raise ValueError(wrong)
     return rows
@@ -230,27 +228,39 @@ def _stamp(path: Path) -> str:
 
 def _open(
     truth: Path, seed: int, subscribers: int, first: date, opened_on: date | None
-) -> tuple[_Operator, bool]:
+) -> _Operator:
+    """The operator of the truth folder, or a new one. Raises OperatorMismatchError."""
     path = truth / "operator.json"
-    if not path.exists():
-        opened = opened_on or first
-        return _Operator(_VERSION, seed, subscribers, opened.isoformat()), True
-    kept = _Operator(**json.loads(path.read_text(encoding="utf-8")))
-    wanted = _Operator(
-        _VERSION, seed, subscribers, opened_on.isoformat() if opened_on else kept.opened_on
-    )
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    opening = date.fromisoformat(kept.get("opened_on", (opened_on or first).isoformat()))
+    eve = opening - timedelta(days=1)
+    # Earlier versions did not note it; they are refused below.
+    through = date.fromisoformat(kept.get("through", kept.get("opened_on", eve.isoformat())))
+    if through <= eve:  # it never delivered anything: whatever was begun is begun anew
+        shutil.rmtree(truth / "state", ignore_errors=True)
+        opening = opened_on or first
+        through = opening - timedelta(days=1)
+        kept = {}
+    operator = _Operator(_VERSION, seed, subscribers, (opened_on or opening).isoformat())
     differing = [
-        f"{name} is {ours!r}, asked for {theirs!r}"
-        for (name, ours), theirs in zip(asdict(kept).items(), asdict(wanted).values(), strict=True)
-        if ours != theirs
+        f"{name} is {kept[name]!r}, asked for {wanted!r}"
+        for name, wanted in asdict(operator).items()
+        if name in kept and kept[name] != wanted
     ]
     if differing:
         raise OperatorMismatchError(f"{path} is another operator: {'; '.join(differing)}")
-    return kept, False
+    if first < opening:
+        raise OperatorMismatchError(f"the operator opened on {opening}, after {first}")
+    if first > through + timedelta(days=1):
+        missing = through + timedelta(days=1)
+        raise OperatorMismatchError(f"{first} does not follow on: simulate from {missing} first")
+    return operator
 
 
-def _write_operator(truth: Path, operator: _Operator) -> None:
+def _keep(truth: Path, operator: _Operator, through: date) -> None:
+    """Note who the operator is and through which day its files have been released."""
     truth.mkdir(parents=True, exist_ok=True)
+    noted = asdict(operator) | {"through": through.isoformat()}
     unfinished = truth / "operator.json.tmp"
-    unfinished.write_text(json.dumps(asdict(operator), indent=2) + "\n", encoding="utf-8")
+    unfinished.write_text(json.dumps(noted, indent=2) + "\n", encoding="utf-8")
     unfinished.replace(truth / "operator.json")

@@ -48,10 +48,6 @@ from orchestration.simulator.today import EPOCH, Today, World, day_number
 _KEPT_STATES = 8
 
 
-class DaysMissingError(ValueError):
-    """The days asked for do not follow on the days lived."""
-
-
 @dataclass(frozen=True)
 class Region:
     """One of `regions` equal parts of an operator, and where its files go."""
@@ -98,16 +94,11 @@ def live(
     """Live the days `first`..`last`, put their files into the staging folder; feed -> rows.
 
     `outcome_days` more are lived without files, so that the truth knows how the story goes on.
-    State is kept under the truth folder and could be made again from the opening. Raises
-    DaysMissingError for a gap between the days.
+    Days since the opening that no kept state covers are lived through again, in silence. State is
+    kept under the truth folder and could be made again from the opening.
     """
     opened_day, first_day, last_day = map(day_number, (region.opened_on, first, last))
     states = region.states
-    through = max((_state_day(path) for path in states.glob("*.npz")), default=opened_day - 1)
-    if first_day > max(through, opened_day - 1) + 1:
-        missing = EPOCH + timedelta(days=through + 1)
-        raise DaysMissingError(f"{first} does not follow on: simulate from {missing} first")
-
     draws = Draws(region.seed, region.number)
     tree = organisation(region.subscribers, region.number, region.regions)
     world = World(

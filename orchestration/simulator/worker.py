@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from orchestration.simulator.region import DaysMissingError, Region, live
+from orchestration.simulator.region import Region, live
 
 
 def _region(kept: dict[str, Any]) -> Region:
@@ -47,8 +47,6 @@ def main() -> None:
             job["outcome_days"],
             lambda day: tell({"day": day.isoformat()}),
         )
-    except DaysMissingError as error:
-        tell({"missing": str(error)})
     except ValueError as error:  # what a user can mend
         tell({"wrong": str(error)})
     else:

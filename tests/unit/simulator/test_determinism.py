@@ -183,6 +183,32 @@ def test_a_region_that_breaks_says_where(
     assert list((tmp_path / "landing").rglob("*")) == []
 
 
+def test_what_was_never_released_counts_for_nothing(tmp_path: Path) -> None:
+    """Neither days nor an operator: after a failure the same days follow on, or another opens."""
+    world = Delivered(tmp_path / "landing", tmp_path / "truth", tmp_path / "published")
+    days = [FIRST + timedelta(days=n) for n in range(4)]
+
+    def fail(day: date, _region: int, _regions: int) -> None:
+        if day == days[-1]:
+            raise KeyboardInterrupt
+
+    def lives(size: int, first: date, last: date) -> None:
+        simulate(size, first, last, SEED, world.landing, world.truth, on_day=fail)
+
+    with pytest.raises(KeyboardInterrupt):
+        lives(40, days[0], days[3])
+    assert list(world.landing.rglob("*")) == []
+    lives(50, days[0], days[1])
+    with pytest.raises(KeyboardInterrupt):
+        lives(50, days[2], days[3])
+    with pytest.raises(OperatorMismatchError, match=f"simulate from {days[2]} first"):
+        lives(50, days[3], days[3])
+    simulate(50, days[2], days[3], SEED, world.landing, world.truth)
+    other = Delivered(tmp_path / "other", tmp_path / "other_truth", tmp_path / "published")
+    simulate(50, days[0], days[3], SEED, other.landing, other.truth)
+    assert other.files() == world.files()
+
+
 def test_large_operators_are_many_regions_of_bounded_size() -> None:
     assert operator.regions_of(9_999) == [9_999]
     assert operator.regions_of(20_001) == [10_000, 10_001]
@@ -207,6 +233,10 @@ def test_other_parameters_are_refused(tmp_path: Path) -> None:
         simulate(50, FIRST + timedelta(days=5), FIRST + timedelta(days=6), 3, landing, truth)
     with pytest.raises(OperatorMismatchError, match="opened on 2025-01-01"):
         simulate(50, FIRST - timedelta(days=1), FIRST, 3, landing, truth)
+    old = {name: kept[name] for name in ("seed", "subscribers", "opened_on")} | {"version": 1}
+    (truth / "operator.json").write_text(json.dumps(old), encoding="utf-8")
+    with pytest.raises(OperatorMismatchError, match="version is 1"):
+        simulate(50, tomorrow, tomorrow, 3, landing, truth)
     with pytest.raises(ValueError, match="at least one subscriber"):
         simulate(0, FIRST, FIRST, 3, tmp_path / "other", tmp_path / "other")
 
