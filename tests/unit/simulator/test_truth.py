@@ -46,7 +46,20 @@ def test_truth_holds_potential_outcomes_and_hazards(
 
 
 def test_nothing_outside_the_simulator_opens_the_truth() -> None:
-    names = ("simulator.truth", "potential_outcomes", "exits.parquet", "operator.json")
+    names = (
+        "simulator.truth",
+        "operator.json",
+        "reentries",
+        "dual_handsets",
+        "washing_agents",
+        "plan_misfits",
+        "response_constants",
+        "field_faults",
+        "hazards/",
+        "exits/",
+        "outlook/",
+        "dirt/rows",
+    )
     folders = [
         PROJECT / "orchestration",
         PROJECT / "dbt_project" / "models",
