@@ -155,6 +155,38 @@ def test_a_region_that_fails_releases_nothing(two_regions: int, tmp_path: Path) 
     assert list((tmp_path / "landing").rglob("*")) == []
 
 
+def test_how_the_story_goes_on_is_told_and_changes_no_file(
+    delivered: Delivered, tmp_path: Path
+) -> None:
+    """Departures after the last day are those that a longer simulation finds, without lists."""
+    days = 45
+    alone = Delivered(tmp_path / "landing", tmp_path / "truth", tmp_path / "published")
+    longer = Delivered(tmp_path / "longer", tmp_path / "longer_truth", tmp_path / "published")
+    last = FIRST + timedelta(days=30)
+    simulate(SUBSCRIBERS, FIRST, last, SEED, alone.landing, alone.truth, outcome_days=days)
+    until = last + timedelta(days=days)
+    simulate(SUBSCRIBERS, FIRST, until, SEED, longer.landing, longer.truth)
+    stamp = f"{last:%Y%m%d}"
+    assert alone.files() == {
+        name: content
+        for name, content in longer.files().items()
+        if Path(name).stem.removeprefix(f"{Path(name).parent.name}_")[:8] <= stamp
+    }
+    with duckdb.connect() as sql:
+        told = sql.execute(
+            "select subscriber_id, left_on, exit, cause from"
+            f" read_parquet('{alone.truth}/outlook/*.parquet') order by all"
+        ).fetchall()
+        found = sql.execute(
+            "select subscriber_id, left_on, exit, cause from"
+            f" read_parquet('{longer.truth}/exits/*.parquet') join"
+            f" read_parquet('{alone.truth}/people/*.parquet') p using (subscriber_id)"
+            f" where left_on > '{last}' order by all"
+        ).fetchall()
+    assert told == found
+    assert len(told) > 10
+
+
 def test_dirt_changes_files_and_nobody_s_life(two_regions: int, tmp_path: Path) -> None:
     last = FIRST + timedelta(days=9)
     clean = Delivered(tmp_path / "landing", tmp_path / "truth", tmp_path / "published")
