@@ -86,7 +86,6 @@ HARMLESS_FORMS = (
     Kind.DT_COLUMN,
     Kind.REPEATED_FILE,
 )
-FILE_KINDS = (*FATES, *HARMLESS_FORMS, Kind.ABSENT_COLUMN)
 # An encoding or a delimiter is a property of text.
 TEXT_FORMS = (*ENCODINGS, Kind.OTHER_DELIMITER)
 

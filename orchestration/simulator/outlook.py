@@ -14,7 +14,7 @@ import numpy as np
 from orchestration.simulator import truth
 from orchestration.simulator.feeds import Outbox
 from orchestration.simulator.state import NEVER
-from orchestration.simulator.today import Today
+from orchestration.simulator.today import Today, days_column
 
 
 def departures_ahead(today: Today, days: int, live_day: Callable[[Today], None]) -> dict[str, Any]:
@@ -26,4 +26,4 @@ def departures_ahead(today: Today, days: int, live_day: Callable[[Today], None])
     left = ahead.state.left_day
     columns = truth.departures(ahead, np.flatnonzero((left > today.day) & (left != NEVER)))
     through = np.full(len(columns["exit"]), ahead.day)
-    return columns | {"known_through": truth.days_column(through)}
+    return columns | {"known_through": days_column(through)}

@@ -18,7 +18,7 @@ from orchestration.simulator import data_habits, tariffs
 from orchestration.simulator.feeds import coded
 from orchestration.simulator.holdings import agents_of_branches
 from orchestration.simulator.state import CONTRACT, NEVER, NO_PRODUCT, PLAN
-from orchestration.simulator.today import Flags, Ints, Today
+from orchestration.simulator.today import Flags, Ints, Today, days_column
 
 Columns = dict[str, Any]
 
@@ -50,15 +50,11 @@ def planted_billing(today: Today) -> dict[str, Columns]:
     }
 
 
-def _days(days: npt.NDArray[np.integer]) -> pa.Array:
-    return pa.array(days.astype(np.int32), pa.date32(), mask=days == NEVER)
-
-
 def _events(today: Today, day_field: str, day_name: str, product: str | None = None) -> Columns:
     """The last event of a kind of each subscriber."""
     days = getattr(today.state, day_field)
     slots = np.flatnonzero(days <= today.day)
-    columns: Columns = {"subscriber_id": today.ids(slots), day_name: _days(days[slots])}
+    columns: Columns = {"subscriber_id": today.ids(slots), day_name: days_column(days[slots])}
     if product is not None:
         products = getattr(today.state, product)[slots].astype(np.int64)
         columns["product_id"] = coded(products, _PRODUCT_IDS)
@@ -78,9 +74,9 @@ def _promotion_hunters(today: Today) -> Columns:
     return {
         "subscriber_id": today.ids(slots),
         "role": coded(roles, _ROLES),
-        "first_planned_on": _days(first),
+        "first_planned_on": days_column(first),
         "switches": state.promo_switches[slots].astype(np.int64),
-        "last_switch_on": _days(state.promo_day[slots]),
+        "last_switch_on": days_column(state.promo_day[slots]),
     }
 
 
@@ -96,11 +92,11 @@ def _unauthorised(today: Today) -> Columns:
     return {
         "subscriber_id": today.ids(slots),
         "product_id": coded(product, _PRODUCT_IDS),
-        "started_on": _days(state.unordered_day[slots]),
+        "started_on": days_column(state.unordered_day[slots]),
         "org_id": coded(people.branch[slots], tree.branch_ids),
         "agent_id": coded(people.branch[slots], agents_of_branches(tree)),
         "is_bad_branch": np.isin(people.branch[slots], today.world.habits.bad_branches),
-        "refunded_on": _days(refunded),
+        "refunded_on": days_column(refunded),
         "refunded_fen": np.where(refunded == NEVER, 0, state.refund_fen[slots]),
     }
 
@@ -117,8 +113,8 @@ def _malicious(today: Today) -> Columns:
     slots = _begun(today, days)
     return {
         "subscriber_id": today.ids(slots),
-        "from_on": _days(days[slots]),
-        "removed_on": _days(removed[slots]),
+        "from_on": days_column(days[slots]),
+        "removed_on": days_column(removed[slots]),
     }
 
 
@@ -127,8 +123,8 @@ def _revivals(today: Today) -> Columns:
     slots = np.flatnonzero(state.revived_day <= today.day)
     return {
         "subscriber_id": today.ids(slots),
-        "suspended_on": _days(state.revived_spell_day[slots]),
-        "revived_on": _days(state.revived_day[slots]),
+        "suspended_on": days_column(state.revived_spell_day[slots]),
+        "revived_on": days_column(state.revived_day[slots]),
     }
 
 
@@ -137,8 +133,8 @@ def _substitutions(today: Today) -> Columns:
     slots = _begun(today, days)
     return {
         "subscriber_id": today.ids(slots),
-        "onset_on": _days(days[slots]),
-        "left_on": _days(today.state.left_day[slots]),
+        "onset_on": days_column(days[slots]),
+        "left_on": days_column(today.state.left_day[slots]),
     }
 
 
@@ -173,7 +169,7 @@ def _data_misfits(today: Today) -> Columns:
     return {
         "subscriber_id": today.ids(slots),
         "kind": coded(planted.kind[slots], data_habits.KINDS),
-        "from_on": _days(planted.first_day[slots]),
+        "from_on": days_column(planted.first_day[slots]),
     }
 
 
@@ -202,9 +198,9 @@ def _expiries(today: Today) -> Columns:
     slots = np.flatnonzero(ended & (end <= state.removed_day))
     return {
         "subscriber_id": today.ids(slots),
-        "contract_ends_on": _days(end[slots]),
+        "contract_ends_on": days_column(end[slots]),
         "is_still_open": state.holding[slots, CONTRACT] != NO_PRODUCT,
-        "left_on": _days(state.left_day[slots]),
+        "left_on": days_column(state.left_day[slots]),
     }
 
 
@@ -213,7 +209,7 @@ def _migrations(today: Today) -> Columns:
     plans = [_PLAN_IDS[tariffs.DISCONTINUED], _PLAN_IDS[tariffs.SUCCESSOR]]
     return {
         "subscriber_id": today.ids(slots),
-        "migrated_on": _days(today.state.migrated_day[slots]),
+        "migrated_on": days_column(today.state.migrated_day[slots]),
         "from_plan_id": pa.repeat(plans[0], len(slots)),
         "to_plan_id": pa.repeat(plans[1], len(slots)),
     }
@@ -225,7 +221,7 @@ def _repricings(today: Today) -> Columns:
     index = [cat.PLAN_INDEX[repricing.plan_id] for repricing in done]
     return {
         "plan_id": pa.array([repricing.plan_id for repricing in done], pa.string()),
-        "repriced_on": _days(np.full(len(done), day)),
+        "repriced_on": days_column(np.full(len(done), day)),
         "old_fee_fen": cat.PLAN_FEE_FEN[np.array(index, dtype=np.int64)],
         "new_fee_fen": np.array([repricing.fee_fen for repricing in done], dtype=np.int64),
     }

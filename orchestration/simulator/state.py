@@ -18,11 +18,11 @@ from orchestration.simulator.feeds import SECONDS_A_DAY
 from orchestration.simulator.people import VOICE, People
 from orchestration.simulator.randomness import Draws, Floats, Stream, scramble
 from orchestration.simulator.tariffs import DISCONTINUED, SUCCESSOR
+from orchestration.simulator.ties import NEVER as NEVER  # the one day that does not come
 
 Ints = npt.NDArray[np.int64]
 SmallInts = npt.NDArray[np.int32]  # days, or amounts of a month of one line
 Flags = npt.NDArray[np.bool_]
-NEVER = 1 << 30  # a day that does not come
 LONG_AGO = -(1 << 30)
 VNET_LINES = 8
 _LEGACY_TENURE_DAYS, _LEGACY_SHARE = 500, 0.5

@@ -37,6 +37,12 @@ def day_number(day: date) -> int:
     return (day - EPOCH).days
 
 
+def days_column(days: npt.NDArray[np.integer]) -> pa.Array:
+    """Days since 1970 as dates; NULL for a day that does not come."""
+    never = days >= NEVER
+    return pa.array(np.where(never, 0, days).astype(np.int32), pa.date32(), mask=never)
+
+
 @dataclass(frozen=True)
 class World:
     """What holds for the whole simulation."""

@@ -22,7 +22,7 @@ from orchestration.simulator.feeds import coded
 from orchestration.simulator.people import LINE_CLASSES
 from orchestration.simulator.state import GONE, NEVER
 from orchestration.simulator.ties import LOOKALIKES, NOBODY, washers
-from orchestration.simulator.today import Ints, Today
+from orchestration.simulator.today import Ints, Today, days_column
 
 _STAGES = ("CONTENT", "THINKING", "DECIDED", "GONE")
 
@@ -243,12 +243,6 @@ def write_field_day(
 def _ids_or_null(today: Today, slots: Ints) -> pa.Array:
     index = pa.array(np.maximum(slots, 0), mask=slots == NOBODY)
     return today.world.subscriber_ids.take(index)
-
-
-def days_column(days: Ints) -> pa.Array:
-    """Days since 1970 as dates; NULL for a day that does not come."""
-    never = days >= NEVER
-    return pa.array(np.where(never, 0, days).astype(np.int32), pa.date32(), mask=never)
 
 
 def _write(columns: Mapping[str, Any], path: Path) -> None:

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestration.simulator.randomness import Draws, Floats, Stream
+from orchestration.simulator.ties import NEVER
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-NEVER = 1 << 30
 _OWNERS_SHARE = 0.035  # of those who talk enough
 _NEW_OWNERS_A_DAY = 0.00005
 _LEAST_CALLS_A_DAY = 0.9
