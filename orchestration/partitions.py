@@ -5,6 +5,7 @@ Here: the partition definitions and how they map to each other. Not here: which 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -43,6 +44,11 @@ DAYS_BEFORE_THE_MONTH = dg.TimeWindowPartitionMapping(
 def days_of(context: dg.AssetExecutionContext) -> list[date]:
     """The days of a run on the DAYS clock, in order: one, or a range in one run."""
     return [date.fromisoformat(key) for key in context.partition_keys]
+
+
+def index_dates(days: Sequence[date]) -> list[date]:
+    """The days of a run as of which subscribers are looked at: its month-ends and its last day."""
+    return [day for day in days if day == days[-1] or (day + timedelta(days=1)).day == 1]
 
 
 def month_of(context: dg.AssetExecutionContext) -> date:

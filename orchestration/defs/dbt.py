@@ -21,12 +21,14 @@ from orchestration.partitions import (
     DAYS_BEFORE_THE_MONTH,
     Clocks,
     days_of,
+    index_dates,
     last_day_before,
     month_of,
 )
 
-# What follows the scores, and what a month learns, have stretches of their own; the rest is the
-# day's marts.
+# What is found as of a day, what follows the scores, and what a month learns have stretches of
+# their own; the rest is the day's marts.
+AS_OF_DAY = "tag:as_of_day"
 SCORED = "source:loop.churn_scores+"
 MONTHLY = "tag:monthly"
 
@@ -84,7 +86,8 @@ def variables(
 
 
 def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
-    """The three stretches of dbt: the day's marts, what follows the scores, and the month."""
+    """The four stretches of dbt: the day's marts, what is found as of a day, what follows the scores,
+    and the month."""
     single_run = dg.BackfillPolicy.single_run()
     translator = LoopTranslator(installation.clocks)
 
@@ -107,13 +110,29 @@ def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
     @dbt_assets(
         manifest=installation.manifest,
         name="day_marts",
-        exclude=f"{SCORED} {MONTHLY} resource_type:unit_test",
+        exclude=f"{AS_OF_DAY} {SCORED} {MONTHLY} resource_type:unit_test",
         backfill_policy=single_run,
         dagster_dbt_translator=translator,
     )
     def day_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
         partition_days = days_of(context)
         yield from stretch(context, partition_days[0], partition_days[-1])
+
+    @dbt_assets(
+        manifest=installation.manifest,
+        name="day_findings",
+        select=AS_OF_DAY,
+        exclude=f"{SCORED} resource_type:unit_test",
+        backfill_policy=single_run,
+        dagster_dbt_translator=translator,
+    )
+    def day_findings(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        # One day builds on what was kept of an earlier one: in order, and one at a time.
+        *earlier, last = index_dates(days_of(context))
+        for day in earlier:
+            for _ in stretch(context, day, day):
+                pass
+        yield from stretch(context, last, last)
 
     @dbt_assets(
         manifest=installation.manifest,
@@ -140,7 +159,7 @@ def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
         as_of = last_day_before(month)
         yield from stretch(context, as_of, as_of, month)
 
-    return [day_marts, day_opportunities, month_marts]
+    return [day_marts, day_findings, day_opportunities, month_marts]
 
 
 def dagster_events(

@@ -4,10 +4,11 @@ Here: rows arranged by subscriber, the statuses of a line day by day, the shared
 known and ACTIVE days, MOU, usage_ratio). Not here: reading files (`delivered.py`), the rules.
 
 Readings where the text leaves room:
-- A status holds from `status_at` (from the file's date where it is missing or lies before what was
-  already known), end of day, until the next; a change of reason alone holds from its file's date.
-  A missing customer file leaves the status as it was. Before the first known status a day is not
-  ACTIVE.
+- A status holds from `status_at` (from the file's date where that is missing or later), end of day,
+  until the next; what is delivered later replaces what was told of the days from its start on; a
+  change of reason alone holds from its file's date. A row without a status leaves the status as it
+  was; a line that never had one is ACTIVE. Before the first known status a day is not ACTIVE.
+- A service type that is not delivered is MOBILE.
 - NULL in a measure makes that measure unknown for that day. A payment counts as activity also on
   a day without usage file.
 - An activation date before 1990 is a placeholder: unknown.
@@ -146,7 +147,8 @@ class Line:
 
     @property
     def is_mobile(self) -> bool:
-        return self.row.get("service_type") == "MOBILE" and self.row.get("line_class") != "IOT"
+        kind = self.row.get("service_type") or "MOBILE"
+        return kind == "MOBILE" and self.row.get("line_class") != "IOT"
 
 
 def line_of(rows: list[Row]) -> Line:
@@ -160,6 +162,8 @@ def line_of(rows: list[Row]) -> Line:
         line.bars.append((row["dt"], row.get("service_bars") or ""))
         if row.get("status") is not None:
             _stand(line, row)
+    if not line.standings:
+        line.standings.append(Standing(activated_on or rows[0]["dt"], ACTIVE, None))
     return line
 
 
@@ -175,8 +179,7 @@ def _stand(line: Line, row: Row) -> None:
     if (last.status, last.reason) == (status, reason):
         return
     since = dt if last.status == status or stated is None else stated
-    since = since if since >= last.since else dt
-    if since == last.since:  # the end of the day counts
+    while line.standings and line.standings[-1].since >= since:
         line.standings.pop()
     line.standings.append(Standing(since, status, reason))
 

@@ -257,9 +257,11 @@ def _is_possible(feed: str, file: LandingFile, row: Row) -> bool:
 
 
 def kind_of(column: str) -> str:
-    """date, time, flag, count, cny, minutes, kb or text."""
+    """date, month, time, flag, count, cny, minutes, kb or text."""
     if column in _DATES:
         return "date"
+    if column == "month":
+        return "month"
     if column == "at" or column.endswith("_at"):
         return "time"
     if column in _FLAGS:
@@ -280,6 +282,8 @@ def value_of(text: str, kind: str) -> Any:
         return None
     if kind == "date":
         return _day(text)
+    if kind == "month":
+        return date.fromisoformat(f"{text}-01").isoformat()[:7]
     if kind == "time":
         return datetime.fromisoformat(text).replace(tzinfo=None)
     if kind == "flag":
@@ -374,6 +378,7 @@ def _strict(text: str, delimiter: str, width: int) -> list[str] | None:
 
 
 _SQL = {
+    "month": "strftime(try_cast({0} || '-01' as date), '%Y-%m')",
     "date": "try_cast({0} as date)",
     "time": "try_cast({0} as timestamp)",
     "flag": "try_cast({0} as boolean)",

@@ -1,0 +1,41 @@
+{# The date as of which the models of one day look at everything: the last date of the run, as SQL. #}
+{% macro as_of() %}{{ to_date() }}{% endmacro %}
+
+{#
+    The newest date before `as_of()` for which a state is kept in this model, at most `state_max_step`
+    days back, as an ISO string; none when there is none, and then the state is computed from scratch.
+#}
+{% macro previous_state_date() %}
+    {%- if not execute or not is_incremental() -%}{{ return(none) }}{%- endif -%}
+    {%- set found = run_query(
+        'select max(as_of_date) from ' ~ this ~ ' where as_of_date < ' ~ as_of()
+        ~ ' and as_of_date >= ' ~ days_after(as_of(), -var('state_max_step'))
+    ) -%}
+    {%- set day = found.columns[0].values()[0] -%}
+    {{ return(day.isoformat()[:10] if day else none) }}
+{% endmacro %}
+
+{#
+    Incremental strategy of what is computed as of one date: its rows take the place of those of the
+    same date. `keeps` (config): 'all' dates, 'index_dates' (month-ends, and the newest
+    `indicator_keep_days` days), or 'state' (the newest `state_keep_days` days). Rows that are no
+    longer kept leave with the next run.
+#}
+{% macro get_incremental_as_of_sql(arg_dict) %}
+    {%- set target = arg_dict['target_relation'] -%}
+    {%- set fresh = arg_dict['temp_relation'] -%}
+    {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
+    {%- set keeps = config.require('keeps') -%}
+    delete from {{ target }}
+    where
+        as_of_date = {{ as_of() }}
+    {%- if keeps == 'index_dates' %}
+        or (
+            as_of_date <= {{ days_after(as_of(), -var('indicator_keep_days')) }}
+            and not {{ is_month_end('as_of_date') }}
+        )
+    {%- elif keeps == 'state' %}
+        or as_of_date <= {{ days_after(as_of(), -var('state_keep_days')) }}
+    {%- endif %};
+    insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ fresh }}
+{% endmacro %}
