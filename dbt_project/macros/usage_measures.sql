@@ -81,7 +81,7 @@
         'failed_data_days': (
             flag('usage.failed_data_sessions > parameters.bad_session_share * usage.data_sessions'), count, [30]
         ),
-        'slow_data_mb': ('usage.slow_data_mb', mb, [30, 120]),
+        'slow_data_mb': ('usage.slow_data_mb', mb, [30, 120, 'mtd']),
         'slow_data_days': (flag('2 * usage.slow_data_mb > usage.data_mb'), count, [30]),
         'poor_coverage_minutes': ('usage.poor_coverage_minutes', minutes, [30, 120]),
         'poor_coverage_days': (
@@ -104,5 +104,16 @@
         'last_data_on': 'usage.data_mb > 0',
         'last_data_day_on': 'usage.data_mb >= parameters.min_activity_mb',
         'last_tac_on': 'usage.tac is not null',
+    }) }}
+{% endmacro %}
+
+{# The measures of which a closed month keeps its highest day. #}
+{% macro usage_maxima() %}
+    {%- set voice = 'usage.voice_out_minutes + usage.voice_in_minutes' -%}
+    {{ return({
+        'voice_minutes_day_max': (voice, 'decimal(18, 2)'),
+        'data_mb_day_max': ('usage.data_mb', 'decimal(18, 3)'),
+        'dropped_calls_day_max': ('usage.dropped_calls', 'integer'),
+        'poor_coverage_minutes_day_max': ('usage.poor_coverage_minutes', 'decimal(18, 2)'),
     }) }}
 {% endmacro %}

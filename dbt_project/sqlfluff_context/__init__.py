@@ -50,3 +50,8 @@ def usage_measures() -> dict[str, tuple[str, str, list[int | str]]]:
 def usage_marks() -> dict[str, str]:
     """A stand-in for the macro of this name: one of its marks."""
     return {"last_tac_on": "usage.tac is not null"}
+
+
+def usage_maxima() -> dict[str, tuple[str, str]]:
+    """A stand-in for the macro of this name: one of its measures."""
+    return {"data_mb_day_max": ("usage.data_mb", "decimal(18, 3)")}

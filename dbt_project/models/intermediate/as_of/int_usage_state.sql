@@ -218,11 +218,12 @@ sums_{{ window_name(window) }} as (
 select
     {{ as_of() }} as as_of_date,
     sums_120d.subscriber_id,
-    {{ usage_mark_columns('sums_120d.MARK') }},
     sums_120d.last_tac,
+    {{ usage_mark_columns('sums_120d.MARK') }},
     {{ usage_columns('cast(coalesce(sums_WINDOW.NAME, 0) as TYPE) as COLUMN') }}
 from sums_120d
-{%- for window in windows if window != 120 %}
-left join sums_{{ window_name(window) }} on sums_120d.subscriber_id = sums_{{ window_name(window) }}.subscriber_id
-{%- endfor %}
+left join sums_60d on sums_120d.subscriber_id = sums_60d.subscriber_id
+left join sums_30d on sums_120d.subscriber_id = sums_30d.subscriber_id
+left join sums_7d on sums_120d.subscriber_id = sums_7d.subscriber_id
+left join sums_mtd on sums_120d.subscriber_id = sums_mtd.subscriber_id
 {%- endif %}
