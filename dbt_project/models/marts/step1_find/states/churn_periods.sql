@@ -99,18 +99,18 @@ dual_handsets as (
 
 lines as (
     select
-        coalesce(churned.subscriber_id, lines.subscriber_id) as subscriber_id,
-        coalesce(lines.org_id, churned.org_id) as org_id,
+        coalesce(churned.subscriber_id, base.subscriber_id) as subscriber_id,
+        coalesce(base.org_id, churned.org_id) as org_id,
         churned.confirmed_at,
         churned.subscriber_id is not null as is_churned,
-        coalesce(lines.is_held, false) as is_held,
+        coalesce(base.is_held, false) as is_held,
         coalesce(
-            not lines.is_active and lines.status_reason in ('CUSTOMER_REQUEST', 'ARREARS', 'EXPIRED'),
+            not base.is_active and base.status_reason in ('CUSTOMER_REQUEST', 'ARREARS', 'EXPIRED'),
             false
         ) as is_suspended
-    from {{ ref('int_lines') }} as lines
-    full join churned on lines.subscriber_id = churned.subscriber_id
-    left join removed on lines.subscriber_id = removed.subscriber_id
+    from {{ ref('int_lines') }} as base
+    full join churned on base.subscriber_id = churned.subscriber_id
+    left join removed on base.subscriber_id = removed.subscriber_id
     where removed.subscriber_id is null
 ),
 
@@ -129,7 +129,7 @@ conditions as (
                 ';',
                 case when dual_handsets.dual_handset then 'DUAL_HANDSET' end,
                 case when rivals.has_hotline_out then 'HOTLINE_OUT' end,
-                case when usage.is_usage_alarm then 'USAGE_FALL' end,
+                case when ratios.is_usage_alarm then 'USAGE_FALL' end,
                 case when lines.is_suspended then 'SUSPENDED' end,
                 case
                     when
@@ -142,7 +142,7 @@ conditions as (
         ) as alarm_reasons,
         coalesce(weak.weak_states, 0) > 0 as has_weak_state,
         greatest(weak.weak_event_until, earlier.weak_event_until) as weak_event_until,
-        case when usage.is_usage_high or usage.is_usage_high is null then 'EARLY' else 'DECLINING' end
+        case when ratios.is_usage_high or ratios.is_usage_high is null then 'EARLY' else 'DECLINING' end
             as warning_kind_now,
         -- Leaving churn takes a return. Where late news undid the churn, the line is back today.
         case
@@ -165,7 +165,7 @@ conditions as (
     left join weak on lines.subscriber_id = weak.subscriber_id
     left join dual_handsets on lines.subscriber_id = dual_handsets.subscriber_id
     left join {{ ref('int_findings_rivals') }} as rivals on lines.subscriber_id = rivals.subscriber_id
-    left join {{ ref('int_usage_ratios') }} as usage on lines.subscriber_id = usage.subscriber_id
+    left join {{ ref('int_usage_ratios') }} as ratios on lines.subscriber_id = ratios.subscriber_id
 ),
 
 judged as (

@@ -75,39 +75,41 @@ periods as (
 
 lines as (
     select
-        lines.subscriber_id,
-        lines.org_id,
-        lines.activated_on,
-        {{ days_between('lines.activated_on', as_of()) }} as tenure_days,
-        lines.payment_mode = 'POSTPAID' as is_source_scope,
+        base.subscriber_id,
+        base.org_id,
+        base.activated_on,
+        {{ days_between('base.activated_on', as_of()) }} as tenure_days,
+        base.payment_mode = 'POSTPAID' as is_source_scope,
         periods.churn_period,
         case
-            when lines.activated_on is null then null
-            when {{ as_of() }} <= {{ months_after('lines.activated_on', 'parameters.cluster_near_months') }} then 'LE_6M'
-            when {{ as_of() }} <= {{ months_after('lines.activated_on', 'parameters.cluster_far_months') }} then 'M6_12'
+            when base.activated_on is null then null
+            when
+                {{ months_after('base.activated_on', 'parameters.cluster_near_months') }} >= {{ as_of() }}
+                then 'LE_6M'
+            when {{ months_after('base.activated_on', 'parameters.cluster_far_months') }} >= {{ as_of() }} then 'M6_12'
             else 'GT_12M'
         end as tenure_cluster,
         parameters.entry_days,
         parameters.introduction_days,
         parameters.usage_min_base_minutes,
-        coalesce(lines.activated_on, presence.known_from) <= span.span_from
+        coalesce(base.activated_on, presence.known_from) <= span.span_from
         and presence.absences = 0
         and coalesce(months_in_service.months_in_service, 0) = parameters.stable_months as is_stable_3m,
-        usage.mou_30d,
-        usage.mou_base,
+        ratios.mou_30d,
+        ratios.mou_base,
         rivals.hr7_forward_to_competitor
         or rivals.has_hotline_out
         or rivals.competitor_share_rise
         or dual_handsets.dual_handset as has_competitor_evidence
-    from {{ ref('int_lines') }} as lines
+    from {{ ref('int_lines') }} as base
     cross join parameters
     cross join span
-    left join periods on lines.subscriber_id = periods.subscriber_id
-    left join presence on lines.subscriber_id = presence.subscriber_id
-    left join months_in_service on lines.subscriber_id = months_in_service.subscriber_id
-    left join {{ ref('int_usage_ratios') }} as usage on lines.subscriber_id = usage.subscriber_id
-    left join {{ ref('int_findings_rivals') }} as rivals on lines.subscriber_id = rivals.subscriber_id
-    left join dual_handsets on lines.subscriber_id = dual_handsets.subscriber_id
+    left join periods on base.subscriber_id = periods.subscriber_id
+    left join presence on base.subscriber_id = presence.subscriber_id
+    left join months_in_service on base.subscriber_id = months_in_service.subscriber_id
+    left join {{ ref('int_usage_ratios') }} as ratios on base.subscriber_id = ratios.subscriber_id
+    left join {{ ref('int_findings_rivals') }} as rivals on base.subscriber_id = rivals.subscriber_id
+    left join dual_handsets on base.subscriber_id = dual_handsets.subscriber_id
 )
 
 select
