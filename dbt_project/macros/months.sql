@@ -1,11 +1,3 @@
-{# First and last day of the calendar month that lies `back` months before that of `as_of()`, as SQL. #}
-{% macro month_first(back=0) -%}
-    {%- set months = 12 * (var('to_date')[:4] | int) + (var('to_date')[5:7] | int) - 1 - back -%}
-    cast('{{ '%04d-%02d-01' | format(months // 12, months % 12 + 1) }}' as date)
-{%- endmacro %}
-
-{% macro month_last(back=0) %}{{ days_after(month_first(back - 1), -1) }}{% endmacro %}
-
 {# A row for each day of the month of `as_of()` up to it, in the column `dt`. #}
 {% macro days_to_date() -%}
     {%- for day in range(var('to_date')[8:10] | int) %}
