@@ -13,6 +13,7 @@
     'invoice_max_partial_days',
     'contract_days',
     'contract_near_days',
+    'contract_far_days',
     'forward_days',
     'hotline_days',
     'port_intent_days',
