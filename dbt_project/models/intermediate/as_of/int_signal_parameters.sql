@@ -26,6 +26,7 @@
     'vas_held_days',
     'vas_replaced_days',
     'decline_evidence_days',
+    'decline_agreed_days',
     'integrity_days',
     'integrity_guard_days',
     'bill_shock_shown_days',
