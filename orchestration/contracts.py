@@ -19,7 +19,8 @@ Cadence = Literal["D", "S", "M", "R"]
 # leaves no trace outside the vault but the facts of DERIVED_FACTS.
 TOKEN_CLASSES = frozenset({"phone", "imsi", "imei", "iccid", "id_number", "area"})
 SEALED_CLASSES = frozenset({"name", "address", "birthday", "free_text"})
-# personal class -> (suffix-free column of the derived fact, SQL type); only for crm_customers' facts.
+# personal class -> (suffix-free column of the derived fact, SQL type). Of a phone number only where
+# the contract asks for it (`derives: short_code`): then `<column without _msisdn>_is_short_code`.
 DERIVED_FACTS: Mapping[str, tuple[str, str]] = {
     "birthday": ("birth_year", "bigint"),
     "id_number": ("id_number_is_valid", "boolean"),
@@ -46,6 +47,7 @@ class Column:
     is_event_time: bool = False
     is_month: bool = False
     is_rounded: bool = False
+    derives_short_code: bool = False
 
     @property
     def raw_columns(self) -> Mapping[str, str]:
@@ -58,7 +60,14 @@ class Column:
         if self.personal in DERIVED_FACTS:
             name, data_type = DERIVED_FACTS[self.personal]
             columns[name] = data_type
+        if self.derives_short_code:
+            columns[self.short_code_fact] = "boolean"
         return columns
+
+    @property
+    def short_code_fact(self) -> str:
+        """The derived fact that tells a service number from a person's."""
+        return f"{self.name.removesuffix('_msisdn')}_is_short_code"
 
 
 @dataclass(frozen=True)
@@ -162,6 +171,9 @@ def _column(feed: str, spec: Mapping[str, Any], codes: Mapping[str, frozenset[st
     personal = meta.get("personal")
     if personal is not None and personal not in TOKEN_CLASSES | SEALED_CLASSES:
         raise ValueError(f"{feed}.{spec['name']}: unknown personal-data class {personal!r}")
+    derives = meta.get("derives")
+    if derives is not None and (derives != "short_code" or personal != "phone"):
+        raise ValueError(f"{feed}.{spec['name']}: {derives!r} cannot be derived from it")
     return Column(
         name=spec["name"],
         data_type=spec["data_type"],
@@ -175,4 +187,5 @@ def _column(feed: str, spec: Mapping[str, Any], codes: Mapping[str, frozenset[st
         is_event_time=bool(meta.get("event_time")),
         is_month=meta.get("format") == "month",
         is_rounded=bool(meta.get("rounds")),
+        derives_short_code=derives == "short_code",
     )

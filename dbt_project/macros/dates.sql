@@ -16,3 +16,11 @@
 {% macro is_month_end(day) -%}
     cast(date_trunc('month', {{ days_after(day, 1) }}) as date) = {{ days_after(day, 1) }}
 {%- endmacro %}
+
+{# First and last day of the calendar month that lies `back` months before that of `as_of()`, as SQL. #}
+{% macro month_first(back=0) -%}
+    {%- set months = 12 * (var('to_date')[:4] | int) + (var('to_date')[5:7] | int) - 1 - back -%}
+    cast('{{ '%04d-%02d-01' | format(months // 12, months % 12 + 1) }}' as date)
+{%- endmacro %}
+
+{% macro month_last(back=0) %}{{ days_after(month_first(back - 1), -1) }}{% endmacro %}

@@ -15,6 +15,7 @@ import duckdb
 from orchestration.contracts import TOKEN_CLASSES, Feed
 from orchestration.landing.values import is_blank
 
+SHORT_CODE_DIGITS = 6  # numbers of at most so many digits are services, no persons
 _BLOCK_BYTES = 64  # of SHA-256
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999
 _CHECK_DIGITS = "10X98765432"
@@ -78,13 +79,16 @@ def derived_columns(feed: Feed, delivered: Collection[str]) -> dict[str, str]:
 
     Facts: birth_year from the birthday, else from a valid 18-digit Chinese ID number;
     id_number_is_valid by the check digit of GB 11643 (NULL for a number without 18 characters,
-    which cannot be judged); name_is_placeholder; has_address (NULL if the file has no such column).
+    which cannot be judged); name_is_placeholder; has_address (NULL if the file has no such column);
+    whether a number is a short code, where the contract asks for it.
     """
     by_class = {column.personal: column for column in feed.columns if column.personal}
     columns: dict[str, str] = {}
     for column in feed.columns:
         if column.personal in TOKEN_CLASSES:
             columns[f"{column.name}_token"] = token(normal(column.name))
+        if column.derives_short_code:
+            columns[column.short_code_fact] = f"length({normal(column.name)}) <= {SHORT_CODE_DIGITS}"
         if column.personal == "birthday":
             from_id = "null"
             if "id_number" in by_class:

@@ -138,6 +138,25 @@ def test_facts_and_tokens_in_raw(door: Door) -> None:
     ]
 
 
+def test_a_short_code_is_told_from_the_number_of_a_person(door: Door) -> None:
+    numbers = ["10086", "955 88", "123456", "1234567", "13900000001", "+86 13900000002"]
+    rows = [f"S1,2025-02,{number},1" for number in numbers]
+    header = "subscriber_id,month,counterparty_msisdn,minutes_out"
+    door.deliver("usage_call_circle_20250301.csv", "\n".join([header, *rows]))
+    door.ingest("usage_call_circle")
+    told = {
+        row["counterparty_msisdn_token"]: row["counterparty_is_short_code"]
+        for row in door.raw("usage_call_circle")
+    }
+    assert [told[hmac_of(number)] for number in ("10086", "95588", "123456", "1234567")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert told[hmac_of("13900000001")] is False
+
+
 def test_an_absent_address_column_is_unknown(door: Door) -> None:
     door.deliver("crm_customers_20250301.csv", "customer_id\nC1\n")
     door.ingest("crm_customers")

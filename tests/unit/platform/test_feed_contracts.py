@@ -54,6 +54,11 @@ def test_sources_without_a_cadence_are_no_feeds() -> None:
             ["who"],
             "shop_sales.who: unknown personal-data class 'dna'",
         ),
+        (
+            {"who": {"personal": "imei", "derives": "short_code"}},
+            ["who"],
+            "shop_sales.who: 'short_code' cannot be derived from it",
+        ),
     ],
 )
 def test_a_declaration_that_contradicts_itself_names_feed_and_column(

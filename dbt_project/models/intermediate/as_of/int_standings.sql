@@ -83,7 +83,7 @@ untold as (
 ),
 
 standings as (
-    select subscriber_id, standing_from, standing_to, status, status_reason
+    select subscriber_id, standing_from, standing_to, status, status_reason, visible_from as told_on
     from claimed
     where standing_to is null or standing_from < standing_to
     union all
@@ -92,7 +92,8 @@ standings as (
         coalesce(activated_on, first_seen_on) as standing_from,
         cast(null as date) as standing_to,
         'ACTIVE' as status,
-        cast(null as varchar) as status_reason
+        cast(null as varchar) as status_reason,
+        first_seen_on as told_on
     from untold
 ),
 
@@ -122,6 +123,7 @@ select
     standing_to,
     status,
     status_reason,
+    told_on,
     -- since when the status (whatever its reason), or its being ACTIVE or not, is unbroken
     min(standing_from) over (partition by subscriber_id, status_run_no) as status_run_from,
     min(standing_from) over (partition by subscriber_id, presence_no) as presence_from

@@ -2,6 +2,7 @@ select
     subscriber_id,
     month,
     counterparty_msisdn_token,
+    counterparty_is_short_code,
     counterparty_operator,
     minutes_out,
     minutes_in,

@@ -1,0 +1,209 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='as_of',
+    on_schema_change='fail',
+    keeps='state'
+) }}
+{%- set previous = previous_memory_date(90) %}
+
+-- Evidence of a second handset in circles of the months that are remembered: one off-net number holds
+-- much of the minutes (E2), or the circle of an off-net number, as far as we see it, overlaps the own
+-- one (E3). A month is looked at when rows of it came, and kept until then.
+with
+parameters as (
+    select * from {{ ref('int_signal_parameters') }}
+),
+
+months as (
+    select
+        releases.month,
+        releases.released_on,
+        releases.changed_on
+    from {{ ref('int_month_releases') }} as releases
+    cross join parameters
+    where
+        releases.as_of_date = {{ as_of() }}
+        and releases.feed = 'usage_call_circle'
+        and {{ days_between('releases.released_on', as_of()) }} < parameters.dual_memory_days
+),
+
+changed as (
+    select * from months
+    {%- if previous %}
+    where changed_on > cast('{{ previous }}' as date)
+    {%- endif %}
+),
+
+members as (
+    select
+        circle.subscriber_id,
+        circle.month,
+        circle.counterparty_msisdn_token as token,
+        circle.is_onnet,
+        cast(coalesce(circle.minutes_out, 0) + coalesce(circle.minutes_in, 0) as decimal(18, 2)) as minutes
+    from {{ ref('fct_call_circle') }} as circle
+    inner join changed on circle.month = changed.month
+    where
+        {{ is_visible('circle', as_of()) }}
+        and not coalesce(circle.counterparty_is_short_code, false)
+),
+
+circles as (
+    select
+        subscriber_id,
+        month,
+        count(*) as size,
+        cast(sum(minutes) as decimal(18, 2)) as minutes,
+        max(case when not is_onnet then minutes end) as top_offnet_minutes
+    from members
+    group by subscriber_id, month
+),
+
+concentrated as (
+    select
+        circles.subscriber_id,
+        circles.month
+    from circles
+    cross join parameters
+    where
+        circles.size >= parameters.dual_min_members
+        and circles.minutes > 0
+        and circles.top_offnet_minutes >= parameters.dual_top_share * circles.minutes
+),
+
+numbers as (
+    select subscribers.subscriber_id, subscribers.msisdn_token
+    from {{ ref('dim_subscribers') }} as subscribers
+    where {{ is_visible('subscribers', as_of()) }} and subscribers.msisdn_token is not null
+),
+
+-- What we see of the circle of an off-net number: those of us who have it in theirs. A number with
+-- more of them than any own circle can overlap enough is left out before anything is joined to it.
+neighbours as (
+    select distinct
+        members.month,
+        members.token,
+        numbers.msisdn_token as neighbour
+    from members
+    inner join numbers on members.subscriber_id = numbers.subscriber_id
+    where not members.is_onnet
+),
+
+largest as (
+    select max(size) as size from circles
+),
+
+seen as (
+    select
+        neighbours.month,
+        neighbours.token,
+        count(*) as size
+    from neighbours
+    cross join parameters
+    cross join largest
+    group by neighbours.month, neighbours.token, parameters.dual_min_members, parameters.dual_jaccard, largest.size
+    having
+        count(*) >= parameters.dual_min_members
+        and (count(*) - 1) * parameters.dual_jaccard <= largest.size
+),
+
+shared as (
+    select
+        members.subscriber_id,
+        seen.month,
+        seen.token,
+        seen.size as seen_size,
+        count(*) as common
+    from seen
+    inner join neighbours on seen.month = neighbours.month and seen.token = neighbours.token
+    inner join members
+        on
+            neighbours.month = members.month
+            and neighbours.neighbour = members.token
+            and seen.token <> members.token
+    cross join parameters
+    left join numbers on members.subscriber_id = numbers.subscriber_id
+    where numbers.msisdn_token is null or numbers.msisdn_token <> neighbours.neighbour
+    group by
+        members.subscriber_id,
+        seen.month,
+        seen.token,
+        seen.size,
+        parameters.dual_jaccard,
+        parameters.dual_min_members
+    having count(*) >= parameters.dual_jaccard * greatest(seen.size - 1, parameters.dual_min_members)
+),
+
+-- Neither the owner nor the number itself is a member of what is compared.
+compared as (
+    select
+        shared.subscriber_id,
+        shared.month,
+        shared.common,
+        shared.seen_size - {{ one_if('own_seen.neighbour is not null') }} as seen_size,
+        circles.size - {{ one_if('own_member.token is not null') }} as own_size
+    from shared
+    inner join circles on shared.subscriber_id = circles.subscriber_id and shared.month = circles.month
+    left join numbers on shared.subscriber_id = numbers.subscriber_id
+    left join neighbours as own_seen
+        on
+            shared.month = own_seen.month
+            and shared.token = own_seen.token
+            and numbers.msisdn_token = own_seen.neighbour
+    left join members as own_member
+        on
+            shared.subscriber_id = own_member.subscriber_id
+            and shared.month = own_member.month
+            and shared.token = own_member.token
+),
+
+overlapping as (
+    select distinct
+        compared.subscriber_id,
+        compared.month
+    from compared
+    cross join parameters
+    where
+        least(compared.seen_size, compared.own_size) >= parameters.dual_min_members
+        and compared.common >= parameters.dual_jaccard * (compared.seen_size + compared.own_size - compared.common)
+),
+
+evidence as (
+    select
+        subscriber_id,
+        month,
+        true as is_concentrated,
+        false as is_overlapping
+    from concentrated
+    union all
+    select
+        subscriber_id,
+        month,
+        false as is_concentrated,
+        true as is_overlapping
+    from overlapping
+    {%- if previous %}
+    union all
+    select
+        kept.subscriber_id,
+        kept.month,
+        kept.is_concentrated,
+        kept.is_overlapping
+    from {{ this }} as kept
+    inner join months on kept.month = months.month
+    where
+        kept.as_of_date = cast('{{ previous }}' as date)
+        and months.changed_on <= cast('{{ previous }}' as date)
+    {%- endif %}
+)
+
+select
+    {{ as_of() }} as as_of_date,
+    evidence.subscriber_id,
+    evidence.month,
+    months.released_on,
+    bool_or(evidence.is_concentrated) as is_concentrated,
+    bool_or(evidence.is_overlapping) as is_overlapping
+from evidence
+inner join months on evidence.month = months.month
+group by evidence.subscriber_id, evidence.month, months.released_on

@@ -1,0 +1,41 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='closes',
+    on_schema_change='fail',
+    keeps_months=9
+) }}
+{%- set months = months_to_close([1, 2, 3, 4, 5, 6, 7, 8, 9]) %}
+
+-- Use of closed months, over known days, as it was known on the day after the month. What comes later
+-- is in int_usage_month_corrections.
+with
+parameters as (
+    select
+        definition.min_activity_mb,
+        signals.bad_session_share,
+        signals.poor_coverage_day_minutes
+    from {{ ref('int_churn_definition') }} as definition
+    cross join {{ ref('int_signal_parameters') }} as signals
+),
+
+months as (
+    {%- for back in months or [1] %}
+    {{ 'union all' if not loop.first }}
+    select
+        usage.subscriber_id,
+        {{ month_first(back) }} as month,
+        {{ month_first(back - 1) }} as closed_on,
+        {{ usage_sums('mtd') }},
+        {{ usage_month_maxima() }}
+    from {{ ref('fct_usage_daily') }} as usage
+    inner join {{ ref('int_known_days') }} as known_days on usage.usage_date = known_days.known_on
+    cross join parameters
+    where
+        usage.usage_date between {{ month_first(back) }} and {{ month_last(back) }}
+        and {{ is_visible('usage', month_first(back - 1)) }}
+        {{ 'and false' if not months }}
+    group by usage.subscriber_id
+    {%- endfor %}
+)
+
+select * from months
