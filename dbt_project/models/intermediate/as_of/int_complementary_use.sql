@@ -28,11 +28,10 @@ inactive as (
     select
         usage.subscriber_id,
         {%- for name, column in uses.items() %}
-        {%- set value = 'usage.voice_out_minutes + usage.voice_in_minutes' if name == 'voice' else 'usage.' ~ column %}
         {%- for width in [30, 120] %}
         {%- set within = 'usage.usage_date > ' ~ days_after(as_of(), -width) %}
-        sum(case when {{ within }} then {{ value }} end) as {{ name }}_{{ width }}d,
-        count(case when {{ within }} and ({{ value }}) is null then 1 end) as {{ name }}_unknown_{{ width }}d
+        sum(case when {{ within }} then usage.{{ column }} end) as {{ name }}_{{ width }}d,
+        sum(case when {{ within }} then usage.{{ unknown[name] }}_unknown_days end) as {{ name }}_unknown_{{ width }}d
         {{- ',' if not (loop.last and name == 'data') }}
         {%- endfor %}
         {%- endfor %}
