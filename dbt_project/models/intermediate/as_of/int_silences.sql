@@ -6,6 +6,7 @@
 ) }}
 {%- set previous = previous_state_date() -%}
 {%- set previous_day = "cast('" ~ previous ~ "' as date)" if previous else none -%}
+{%- set told_since = previous_day or "cast('0001-01-01' as date)" -%}
 {#- A correction may take activity away, or a status be told, so many days later; what lies before stands. -#}
 {%- set correction_days = 120 -%}
 
@@ -34,9 +35,7 @@ news as (
         usage.is_activity_day
         and {{ is_visible('usage', as_of()) }}
         and usage.usage_date <= {{ as_of() }}
-        {%- if previous %}
-        and usage.visible_from > {{ previous_day }}
-        {%- endif %}
+        and usage.visible_from > {{ told_since }}
     union
     select
         subscriber_id,
@@ -48,9 +47,7 @@ news as (
         and {{ is_visible('fct_payments', as_of()) }}
         and cast(paid_at as date) <= {{ as_of() }}
         and subscriber_id is not null
-        {%- if previous %}
-        and visible_from > {{ previous_day }}
-        {%- endif %}
+        and visible_from > {{ told_since }}
 ),
 
 {% if not previous %}
