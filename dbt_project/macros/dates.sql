@@ -24,3 +24,10 @@
 {%- endmacro %}
 
 {% macro month_last(back=0) %}{{ days_after(month_first(back - 1), -1) }}{% endmacro %}
+
+{# Whole minutes from the time `first` to the time `last`. #}
+{% macro minutes_between(first, last) %}{{ return(adapter.dispatch('minutes_between')(first, last)) }}{% endmacro %}
+
+{% macro default__minutes_between(first, last) %}timestampdiff(minute, {{ first }}, {{ last }}){% endmacro %}
+
+{% macro duckdb__minutes_between(first, last) %}date_sub('minute', {{ first }}, {{ last }}){% endmacro %}

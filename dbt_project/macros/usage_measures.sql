@@ -28,15 +28,20 @@
         'voice_competitor_unknown_days': (
             flag('not (' ~ has_voice ~ ' and usage.voice_competitor_minutes is not null)'), count, [30, 120]
         ),
-        'voice_night_minutes': ('usage.voice_night_minutes', minutes, [30, 120]),
+        'voice_out_known_minutes':
+            ('case when ' ~ has_voice ~ ' then usage.voice_out_minutes end', minutes, [30, 120]),
+        'voice_night_minutes': ('case when ' ~ has_voice ~ ' then usage.voice_night_minutes end', minutes, [30, 120]),
         'voice_weekend_minutes': ('case when ' ~ weekend ~ ' and ' ~ has_voice
             ~ ' then usage.voice_out_minutes + usage.voice_in_minutes end', minutes, [30]),
-        'voice_roaming_minutes': ('usage.roaming_minutes', minutes, [30]),
+        'voice_roaming_minutes': ('case when ' ~ has_voice ~ ' then usage.roaming_minutes end', minutes, [30]),
         'voice_moment': (number ~ ' * (' ~ both ~ ')', minutes, [30]),
         'voice_square': (
             'case when ' ~ has_voice ~ ' then cast(100 * (usage.voice_out_minutes + usage.voice_in_minutes) as bigint)'
             ~ ' * cast(100 * (usage.voice_out_minutes + usage.voice_in_minutes) as bigint) end', 'bigint', [30]
         ),
+        'voice_unknown_moment': ('case when not (' ~ has_voice ~ ') then ' ~ number ~ ' else 0 end', 'bigint', [30]),
+        'voice_unknown_square':
+            ('case when not (' ~ has_voice ~ ') then ' ~ number ~ ' * ' ~ number ~ ' else 0 end', 'bigint', [30]),
         'calls': (calls, count, [30, 120]),
         'calls_unknown_days': (
             flag(calls ~ ' = 0 and (usage.calls_out is null or usage.calls_in is null)'), count, [30, 120]
@@ -51,6 +56,9 @@
         'data_days': (flag('usage.data_mb >= parameters.min_activity_mb'), count, [30, 120]),
         'data_moment': (number ~ ' * usage.data_mb', mb, [30]),
         'data_square': (hundredths ~ ' * ' ~ hundredths, 'bigint', [30]),
+        'data_unknown_moment': ('case when usage.data_mb is null then ' ~ number ~ ' else 0 end', 'bigint', [30]),
+        'data_unknown_square':
+            ('case when usage.data_mb is null then ' ~ number ~ ' * ' ~ number ~ ' else 0 end', 'bigint', [30]),
         'data_mb_weekend': ('case when ' ~ weekend ~ ' then usage.data_mb end', mb, [30]),
         'data_mb_night': ('usage.data_mb_night', mb, [30]),
         'data_mb_video': ('usage.data_mb_video', mb, [30, 120, 'mtd']),

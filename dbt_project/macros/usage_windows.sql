@@ -28,10 +28,13 @@
     {{ columns | join(',\n        ') }}
 {%- endmacro %}
 
-{# Select list: `template` for each measure and window, with COLUMN, NAME, SQL, TYPE, WINDOW and FROM filled in. #}
-{% macro usage_columns(template, windows=none) -%}
+{#
+    Select list: `template` for each measure and window, with COLUMN, NAME, SQL, TYPE, WINDOW and FROM
+    filled in; of the measures that have the window `also`, if that is given.
+#}
+{% macro usage_columns(template, windows=none, also=none) -%}
     {%- set columns = [] -%}
-    {%- for name, (sql, type, held) in usage_measures().items() -%}
+    {%- for name, (sql, type, held) in usage_measures().items() if also is none or also in held -%}
         {%- for window in held if windows is none or window in windows -%}
             {%- do columns.append(
                 template.replace('COLUMN', name ~ '_' ~ window_name(window))
