@@ -69,3 +69,43 @@
     {{ alias }}.{{ name }}_30d * {{ alias }}.{{ name }}_days_base
     >= {{ share }} * {{ alias }}.{{ name }}_base * {{ alias }}.{{ name }}_days_30d
 {%- endmacro %}
+
+{#
+    The newest month of circles that is out by `as_of()`, with the date on which its rows last changed:
+    a select of one row, or of none when what is kept in this model was made after that.
+#}
+{% macro circle_month_to_read() %}
+    select releases.month
+    from {{ ref('int_month_releases') }} as releases
+    inner join (
+        select max(month) as month
+        from {{ ref('int_month_releases') }}
+        where as_of_date = {{ as_of() }} and feed = 'usage_call_circle'
+    ) as newest
+        on releases.month = newest.month
+    where
+        releases.as_of_date = {{ as_of() }}
+        and releases.feed = 'usage_call_circle'
+        {%- if is_incremental() %}
+        and not exists (
+            select 1
+            from {{ this }} as kept
+            where
+                kept.month = releases.month
+                and kept.as_of_date >= releases.changed_on
+                and kept.as_of_date < {{ as_of() }}
+        )
+        {%- endif %}
+{% endmacro %}
+
+{# The rows of a relation that is read by month of circles: those of the newest month, as last made. #}
+{% macro newest_circles(relation) %}
+    select kept.*
+    from {{ relation }} as kept
+    inner join (
+        select max(as_of_date) as as_of_date
+        from {{ relation }}
+        where as_of_date <= {{ as_of() }}
+    ) as newest
+        on kept.as_of_date = newest.as_of_date
+{% endmacro %}

@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('dim_subscribers') }}
 {{ config(
     materialized='incremental',
     incremental_strategy='as_of',

@@ -246,7 +246,7 @@ select
     cast(tested.peers as bigint) as peers,
     cast(tested.median_part as double) / tested.median_whole as peer_median_share,
     case
-        when tested.agent_id is not null then least(coalesce(tails.p_value, 1), 1)
+        when tested.agent_id is not null then round(least(coalesce(tails.p_value, 1), 1), 12)
     end as p_value,
     case
         when cohorts.activations < parameters.arbitrage_min_activations then false
