@@ -15,6 +15,7 @@ VARIABLES: dict[str, Any] = {
     "to_date": "2025-01-31",
     "month": "2025-02-01",
     "churn_definition_overrides": {"source": "EVENTS_ONLY"},
+    "signal_max_step": 45,
 }
 
 

@@ -185,7 +185,9 @@ def manifest(
     """
     if set(lists) != set(files):
         raise ValueError("manifest: lists and files are not of the same branches")
-    versions = {str(v) for listed in lists.values() for v in listed["model_version"].unique()}
+    versions = {
+        str(v) for listed in lists.values() for v in listed["model_version"].dropna().unique()
+    }
     return {
         "as_of_date": as_of_date.isoformat(),
         "policy_version": policy.version,
@@ -237,7 +239,9 @@ def _cells(listed: pd.DataFrame, column: str, policy: Policy, language: str) -> 
     if column == "rank":
         return listed["rank"]
     if column == "churn_probability_percent":
-        return pd.Series((listed["churn_probability"] * 100).map("{:.1f}".format), dtype="str")
+        percent = listed["churn_probability"].astype("float64") * 100
+        # Blank for who has no score.
+        return pd.Series(percent.map("{:.1f}".format, na_action="ignore").fillna(""), dtype="str")
     if column == "due_date":
         # Excel shows an ISO date as a date in any country's setting.
         return pd.Series(listed["due_date"].dt.strftime("%Y-%m-%d"), dtype="str")

@@ -64,6 +64,7 @@ class Action:
     assignee_role: str
     payment_mode: str | None
     top_reasons: tuple[str, ...]
+    is_upsell: bool
     due_days: int
     cost_cny: float
     label: Label
@@ -383,7 +384,7 @@ def _actions(
         "assignee_role": "staff_role",
         "payment_mode": "payment_mode",
     }
-    needed = ("action", "priority", *code_sets, "top_reasons", "due_days", "cost_cny")
+    needed = ("action", "priority", *code_sets, "top_reasons", "is_upsell", "due_days", "cost_cny")
     if not table.header or table.lacks((*needed, "label_en", "label_zh"), problems):
         return ()
     actions: dict[str, Action] = {}
@@ -409,11 +410,19 @@ def _actions(
             assignee_role=values["assignee_role"],
             payment_mode=values["payment_mode"] or None,
             top_reasons=patterns,
+            is_upsell=_flag(row, "is_upsell", problems),
             due_days=int(_cell(row, "due_days", "int", 1, problems)),
             cost_cny=_cell(row, "cost_cny", "float", 0, problems),
             label=_label(row, "label", problems),
         )
     return tuple(sorted(actions.values(), key=lambda action: (action.priority, action.action)))
+
+
+def _flag(row: _Row, column: str, problems: list[str]) -> bool:
+    value = row.values[column].strip().lower()
+    if value not in ("true", "false"):
+        problems.append(row.problem(column, f"{row.values[column]!r} is not true or false"))
+    return value == "true"
 
 
 def _cell(row: _Row, column: str, kind: str, minimum: float, problems: list[str]) -> float:

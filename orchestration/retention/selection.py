@@ -34,6 +34,15 @@ NO_CONSENT_FEED = "NO_CONSENT_FEED"
 RECENTLY_LISTED = "RECENTLY_LISTED"
 NO_ACTION = "NO_ACTION"
 NO_CAPACITY = "NO_CAPACITY"
+OPERATOR_HOLD = "OPERATOR_HOLD"
+AGENT_ALERTED = "AGENT_ALERTED"
+REMINDER_ONLY = "REMINDER_ONLY"
+# Flags of an opportunity that keep it off every list.
+EXCLUDING_FLAGS = {
+    "is_held": OPERATOR_HOLD,
+    "is_agent_alerted": AGENT_ALERTED,
+    "is_reminder_only": REMINDER_ONLY,
+}
 
 _Mask = npt.NDArray[np.bool_]
 
@@ -50,13 +59,14 @@ def select(
     """Every opportunity of one day with its action, its place and whether it is selected.
 
     `opportunities`: opportunity_id, subscriber_id, as_of_date (one day), org_id (branch; null =
-    unknown), payment_mode, attention_rank (1 = first), reason_1..reason_3; other columns are kept.
+    unknown), payment_mode, attention_rank (1 = first), reason_1..reason_3 (null without a score),
+    is_upsell_blocked; other columns are kept.
     `consents`: subscriber_id, message_class, channel, is_granted: the newest state as of the day;
     None = the operator delivers none, and policy decides.
     `decided`: earlier decisions (subscriber_id, as_of_date, arm). Held-out subscribers rest as long
     as listed ones, or the arms would stop being comparable. Rows of the day itself or later are not
     looked at.
-    `exclusions`: subscriber_id, suppression_reason (codes of the seeds), such as OPERATOR_REMOVED.
+    `exclusions`: subscriber_id, suppression_reason (codes of the seeds), as `exclusions_of` finds.
     `capacity`: org_id, daily_capacity_calls, one row a unit; unknown (null or no row) -> policy.
     A list never holds more than the policy's share of a branch's opportunities (at least one).
 
@@ -164,8 +174,11 @@ def _choose_actions(
 
 
 def _applies(rows: pd.DataFrame, action: Action, features: Sequence[FeatureSpec]) -> _Mask:
-    """Whether the action's conditions hold: payment mode, and the first reason's feature."""
+    """Whether the action's conditions hold: payment mode, the first reason's feature, no up-sell
+    where that is blocked."""
     applies = np.ones(len(rows), dtype=bool)
+    if action.is_upsell:
+        applies &= ~rows["is_upsell_blocked"].to_numpy(dtype=bool)
     if action.payment_mode is not None:
         applies &= (rows["payment_mode"] == action.payment_mode).fillna(False).to_numpy(dtype=bool)
     if action.top_reasons:
@@ -176,6 +189,25 @@ def _applies(rows: pd.DataFrame, action: Action, features: Sequence[FeatureSpec]
         ]
         applies &= rows["reason_1"].isin(named).to_numpy()
     return applies
+
+
+def exclusions_of(opportunities: pd.DataFrame) -> pd.DataFrame:
+    """Who is on no list whatever could be done: subscriber_id, suppression_reason, a row a reason.
+
+    `opportunities`: subscriber_id and the flags is_held, is_agent_alerted, is_reminder_only.
+    """
+    frames = [
+        pd.DataFrame(
+            {
+                "subscriber_id": opportunities.loc[
+                    opportunities[flag].astype(bool), "subscriber_id"
+                ],
+                "suppression_reason": reason,
+            }
+        )
+        for flag, reason in EXCLUDING_FLAGS.items()
+    ]
+    return pd.concat(frames, ignore_index=True)
 
 
 def _excluded(rows: pd.DataFrame, exclusions: pd.DataFrame) -> pd.Series:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from orchestration.installation import Installation
 from orchestration.partitions import days_of
 from orchestration.retention.assignment import assign
-from orchestration.retention.selection import select
+from orchestration.retention.selection import exclusions_of, select
 
 OWNERS = ["team:retention-strategy"]
 KEY = dg.AssetKey(["step2_strategy", "decisions"])
@@ -121,15 +121,16 @@ def decide(installation: Installation, day: date) -> pa.Table:
     parameters = {"day": day}
     delivers_consents = warehouse.table(CONSENT_FEED_SQL, parameters)[0][0].as_py()
     earlier = warehouse.table(EARLIER_SQL, parameters).to_pandas()
+    opportunities = warehouse.table(OPPORTUNITIES_SQL, parameters).to_pandas()
     selected = select(
-        warehouse.table(OPPORTUNITIES_SQL, parameters).to_pandas(),
+        opportunities,
         policy=policy,
         consents=warehouse.table(CONSENTS_SQL, parameters).to_pandas()
         if delivers_consents
         else None,
         decided=earlier,
-        # Operator holds and removals are out of the population, so none is left to exclude here.
-        exclusions=pd.DataFrame({"subscriber_id": [], "suppression_reason": []}, dtype="str"),
+        # Who was removed by the operator, or has changed the number, is no opportunity at all.
+        exclusions=exclusions_of(opportunities),
         capacity=warehouse.table(CAPACITY_SQL, parameters).to_pandas(),
     )
     decided = assign(selected, earlier, policy.control, installation.settings.key("arms"))

@@ -151,6 +151,16 @@ def test_csv_is_what_staff_read(lists, policy):
     assert second[8:10] == ["外呼", "营销性触达"]
 
 
+def test_a_row_without_a_score_has_an_empty_cell(decisions, policy):
+    unscored = decisions.assign(churn_probability=None, model_version=None)
+    listed = branch_lists(work_orders(unscored, policy), CONTACTS, policy)
+    header, *rows = read(to_csv_bytes(listed["B1"], policy))
+    place = next(i for i, title in enumerate(header) if "Churn risk" in title)
+    assert [row[place] for row in rows] == ["", ""]
+    files = {branch: {"list.csv": b""} for branch in listed}
+    assert manifest(date(2025, 8, 14), listed, files, policy)["model_versions"] == []
+
+
 def test_csv_speaks_english_or_both(lists, policy):
     english = read(to_csv_bytes(lists["B2"], in_language(policy, "en")))
     assert english[0][:5] == ["Rank", "Name", "Number", "Action", "Why"]

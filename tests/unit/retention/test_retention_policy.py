@@ -52,6 +52,9 @@ def test_every_code_in_the_domain_has_words(policy):
             "RECENTLY_LISTED",
             "NO_ACTION",
             "NO_CAPACITY",
+            "OPERATOR_HOLD",
+            "AGENT_ALERTED",
+            "REMINDER_ONLY",
         )
     }
     assert codes < set(policy.labels["suppression_reason"])
@@ -116,8 +119,8 @@ def test_every_code_in_the_domain_has_words(policy):
         ),
         (
             "actions.csv",
-            ",,,3,5.00",
-            ",,,0,5.00",
+            ",,,false,3,5.00",
+            ",,,false,0,5.00",
             "policy/actions.csv: line 8: column 'due_days': 0 is not between 1 and inf",
         ),
         (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.retention.selection import UNASSIGNED, select
+from orchestration.retention.selection import UNASSIGNED, exclusions_of, select
 
 DAY = pd.Timestamp("2025-08-14")
 
@@ -27,6 +27,7 @@ def opportunities(**columns):
             "reason_1": None,
             "reason_2": None,
             "reason_3": None,
+            "is_upsell_blocked": False,
         }
     )
     return rows.assign(**columns)
@@ -78,6 +79,39 @@ def test_the_first_action_by_priority_that_applies_is_taken(open_policy):
     )
     assert chosen["is_selected"].all()
     assert chosen["suppression_reasons"].isna().all()
+
+
+def test_o28_nothing_is_sold_up_where_that_is_blocked_but_care_goes_on(open_policy):
+    rows = opportunities(
+        reason_1=["allowance_used_ratio", "allowance_used_ratio", "complaints_90d"],
+        is_upsell_blocked=[False, True, True],
+    )
+    chosen = run(rows, open_policy)
+    assert chosen["action"].tolist() == ["PLAN_CHECK", "CARE_CALL", "COMPLAINT_CARE"]
+
+
+def test_rows_without_a_score_are_decided_like_the_others(open_policy):
+    rows = opportunities(reason_1=["usage_ratio", None], churn_probability=[0.4, None])
+    chosen = run(rows, open_policy)
+    assert chosen["action"].tolist() == ["CARE_CALL", "CARE_CALL"]
+    assert chosen["is_selected"].all()
+
+
+def test_flags_of_an_opportunity_keep_it_off_the_lists(open_policy):
+    rows = opportunities(
+        org_id=["B1"] * 4,
+        is_held=[True, False, False, False],
+        is_agent_alerted=[True, True, False, False],
+        is_reminder_only=[False, False, True, False],
+    )
+    found = exclusions_of(rows)
+    chosen = run(rows, open_policy, exclusions=found.itertuples(index=False))
+    assert chosen["suppression_reasons"].fillna("").tolist() == [
+        "AGENT_ALERTED;OPERATOR_HOLD",
+        "AGENT_ALERTED",
+        "REMINDER_ONLY",
+        "",
+    ]
 
 
 def test_no_consent_feed_follows_the_policy(policy, open_policy):

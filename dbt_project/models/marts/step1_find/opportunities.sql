@@ -1,54 +1,73 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='replace_where',
-    on_schema_change='fail',
-    replaces={'run': 'as_of_date'}
+    incremental_strategy='as_of',
+    keeps='all',
+    on_schema_change='fail'
 ) }}
+{{- must_be_found() }}
 
 with
 scores as (
-    select * from {{ ref('stg_loop__churn_scores') }}
-    where {{ is_of_this_run('as_of_date') }}
+    select * from {{ ref('stg_loop__churn_scores') }} where as_of_date = {{ as_of() }}
 ),
 
-features as (
-    select * from {{ ref('churn_features') }}
-    where in_population and {{ is_of_this_run('as_of_date') }}
+revenues as (
+    select subscriber_id, arpu_cny from {{ ref('churn_features') }} where as_of_date = {{ as_of() }}
 ),
 
 valued as (
     select
-        md5(concat(scores.subscriber_id, '|', cast(scores.as_of_date as varchar))) as opportunity_id,
-        scores.subscriber_id,
-        scores.as_of_date,
-        features.customer_id,
-        features.org_id,
-        features.payment_mode,
+        found.*,
         scores.churn_probability,
-        features.arpu_cny,
-        scores.churn_probability * features.arpu_cny as value_at_risk_cny,
+        revenues.arpu_cny,
+        scores.churn_probability * revenues.arpu_cny as value_at_risk_cny,
         scores.reason_1,
         scores.reason_2,
         scores.reason_3,
         scores.model_month,
-        scores.model_version
-    from scores
-    inner join features
-        on scores.subscriber_id = features.subscriber_id and scores.as_of_date = features.as_of_date
+        scores.model_version,
+        case found.churn_period
+            when 'ALARM' then 1
+            when 'WARNING' then 2
+            when 'CHURNED' then 3
+            else 4
+        end as period_order
+    from {{ ref('int_opportunities') }} as found
+    left join scores on found.subscriber_id = scores.subscriber_id
+    left join revenues on found.subscriber_id = revenues.subscriber_id
+    where found.as_of_date = {{ as_of() }}
 )
 
 select
-    opportunity_id,
+    md5(concat(subscriber_id, '|', cast(as_of_date as varchar))) as opportunity_id,
     subscriber_id,
     as_of_date,
+    md5(concat('episode|', subscriber_id, '|', cast(episode_from as varchar))) as episode_id,
+    episode_from,
     customer_id,
     org_id,
     payment_mode,
+    churn_period,
+    warning_kind,
+    lifecycle_stage,
+    tenure_cluster,
+    signals,
+    top_severity,
+    unknown_signals,
+    expected_churn_type,
+    cause,
+    is_held,
+    is_upsell_blocked,
+    is_agent_alerted,
+    is_deal_hunter,
+    is_reminder_only,
     churn_probability,
     arpu_cny,
     value_at_risk_cny,
     cast(
-        row_number() over (partition by as_of_date order by churn_probability desc, subscriber_id asc) as bigint
+        row_number() over (
+            partition by as_of_date order by coalesce(churn_probability, -1) desc, subscriber_id asc
+        ) as bigint
     ) as risk_rank,
     cast(
         row_number() over (
@@ -58,7 +77,13 @@ select
     cast(
         row_number() over (
             partition by as_of_date
-            order by coalesce(value_at_risk_cny, -1) desc, churn_probability desc, subscriber_id asc
+            order by
+                type_rank asc,
+                type_sub_order asc,
+                period_order asc,
+                top_severity desc,
+                coalesce(arpu_cny, -1) desc,
+                subscriber_id asc
         ) as bigint
     ) as attention_rank,
     reason_1,
