@@ -54,7 +54,7 @@ spans as (
     cross join parameters
     inner join {{ ref('int_known_days') }} as known_days
         on
-            known_days.known_on > lines.activated_on
+            lines.activated_on < known_days.known_on
             and {{ days_between('lines.activated_on', 'known_days.known_on') }} <= parameters.arbitrage_first_usage_days
     where known_days.known_on > {{ days_after(as_of(), -181) }}
     group by lines.subscriber_id

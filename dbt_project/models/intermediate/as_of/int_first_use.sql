@@ -25,7 +25,7 @@ lines as (
 ),
 
 {% if previous -%}
-kept as (
+kept as (  -- noqa: ST03
     select
         lines.subscriber_id,
         kept.is_used,
@@ -45,7 +45,7 @@ unread_days as (
         known_days.known_on
     from lines
     inner join {{ ref('int_known_days') }} as known_days
-        on known_days.known_on >= lines.activated_on
+        on lines.activated_on <= known_days.known_on
     {%- if previous %}
     left join kept on lines.subscriber_id = kept.subscriber_id
     {%- endif %}
@@ -53,7 +53,7 @@ unread_days as (
         known_days.known_on > {{ days_after(as_of(), -245) }}
         {%- if previous %}
         and known_days.known_on <= {{ kept_on }}
-        and kept.subscriber_id is null
+        and kept.subscriber_id is null  -- noqa: RF01
         {%- endif %}
 ),
 

@@ -40,10 +40,10 @@ former_dual as (
     from {{ ref('dual_handsets') }}
     where
         dual_handset
-        and as_of_date = (
-            select max(as_of_date)
-            from {{ ref('dual_handsets') }}
-            where as_of_date < {{ as_of() }} and as_of_date >= {{ days_after(as_of(), -7) }}
+        and dual_handsets.as_of_date = (
+            select max(kept.as_of_date)
+            from {{ ref('dual_handsets') }} as kept
+            where kept.as_of_date < {{ as_of() }} and kept.as_of_date >= {{ days_after(as_of(), -7) }}
         )
 ),
 
@@ -149,7 +149,8 @@ active as (
 select
     {{ as_of() }} as as_of_date,
     lines.subscriber_id,
-    {{ double.format('states.counterparties_30d') }} / nullif(states.call_days_30d, 0) as counterparties_day_mean_30d,
+    {{ double.format('states.counterparties_30d') }} / nullif(states.call_days_30d, 0)
+        as counterparties_day_mean_30d,
     {{ double.format('states.counterparties_30d') }} * active.active_days_prior90
     / nullif({{ double.format('(states.counterparties_120d - states.counterparties_30d)') }} * active.active_days_30d, 0)
         as counterparties_ratio_30d_prior90d,
@@ -157,7 +158,8 @@ select
     {{ double.format('circles.top_minutes') }} / nullif(circles.minutes, 0) as circle_top1_share_last_month,
     {{ double.format('coalesce(circles.minutes, 0)') }} / nullif(circles.former_minutes, 0) as circle_minutes_ratio_1m,
     {{ double.format('circles.onnet_members') }} / nullif(circles.size, 0) as circle_onnet_members_share,
-    {{ double.format('coalesce(circles.onnet_minutes, 0)') }} / nullif(circles.minutes, 0) as circle_onnet_minutes_share,
+    {{ double.format('coalesce(circles.onnet_minutes, 0)') }} / nullif(circles.minutes, 0)
+        as circle_onnet_minutes_share,
     {{ double.format('(circles.former_size - circles.stayed)') }} / nullif(circles.former_size, 0)
         as circle_lost_members_share_1m,
     case

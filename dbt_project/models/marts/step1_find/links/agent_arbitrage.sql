@@ -5,10 +5,6 @@
     keeps='index_dates'
 ) }}
 {%- set own_channels = "'OWN_HALL', 'ONLINE', 'APP', 'CALL_CENTER'" %}
-{%- set circles = {
-    'near': 'agent_type, province_id',
-    'all': '1',
-} %}
 
 -- Agents who may wash cards: the share of re-entries among their activations against that of their peers,
 -- the other agents of their type and province (or, where these are too few, of the operator), and the
@@ -83,17 +79,30 @@ ranked as (
         agents.province_id,
         cohorts.activations,
         cohorts.reentries,
-        {%- for name, group in circles.items() %}
         row_number() over (
-            partition by {{ group }}
+            partition by agents.agent_type, agents.province_id
             order by cast(cohorts.reentries as double) / cohorts.activations, agents.agent_id
-        ) as rank_{{ name }},
-        count(*) over (partition by {{ group }}) as size_{{ name }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        ) as rank_near,
+        row_number() over (
+            order by cast(cohorts.reentries as double) / cohorts.activations, agents.agent_id
+        ) as rank_all
     from agents
     inner join cohorts on agents.agent_id = cohorts.agent_id
     cross join parameters
     where cohorts.activations >= parameters.arbitrage_min_activations
+),
+
+near_sizes as (
+    select
+        agent_type,
+        province_id,
+        count(*) as size
+    from ranked
+    group by agent_type, province_id
+),
+
+whole_size as (
+    select count(*) as size from ranked
 ),
 
 sizes as (
@@ -108,10 +117,8 @@ sizes as (
         coalesce(everyone.size, 0) - {{ one_if('own.agent_id is not null') }} as peers_all
     from agents
     left join ranked as own on agents.agent_id = own.agent_id
-    left join (
-        select agent_type, province_id, count(*) as size from ranked group by agent_type, province_id
-    ) as near on agents.agent_type = near.agent_type and agents.province_id = near.province_id
-    cross join (select count(*) as size from ranked) as everyone
+    left join near_sizes as near on agents.agent_type = near.agent_type and agents.province_id = near.province_id
+    cross join whole_size as everyone
 ),
 
 chosen as (

@@ -92,10 +92,8 @@ kinds as (
 counted as (
     select
         kinds.*,
-        {% for kind in kinds.values() %}{{ one_if('kinds.' ~ kind) }}{{ ' + ' if not loop.last }}{% endfor %}
-            as held_kinds,
-        {% for kind in kinds.values() %}{{ one_if('kinds.' ~ kind ~ ' is null') }}{{ ' + ' if not loop.last }}{% endfor %}
-            as unknown_kinds,
+        {% for kind in kinds.values() %}{{ ' + ' if not loop.first }}{{ one_if('kinds.' ~ kind) }}{% endfor %} as held_kinds,  -- noqa: LT05
+        {% for kind in kinds.values() %}{{ ' + ' if not loop.first }}{{ one_if('kinds.' ~ kind ~ ' is null') }}{% endfor %} as unknown_kinds,  -- noqa: LT05
         {% for kind in ['e2', 'e3', 'e4', 'e5'] -%}
         coalesce(kinds.{{ kinds[kind] }}, false){{ ' or ' if not loop.last }}
         {%- endfor %} as is_offnet,

@@ -13,7 +13,7 @@
 -- that is needed is the length of the longest chain of pairs each of which yields to the next.
 with
 {%- if previous %}
-kept as (
+kept as (  -- noqa: ST03
     select * from {{ this }} where as_of_date = cast('{{ previous }}' as date) and is_frozen
 ),
 {% endif %}
@@ -23,9 +23,9 @@ ranked as (
         row_number() over (
             order by
                 candidates.score desc,
-                candidates.gap_days,
-                candidates.old_subscriber_id,
-                candidates.new_subscriber_id
+                candidates.gap_days asc,
+                candidates.old_subscriber_id asc,
+                candidates.new_subscriber_id asc
         ) as place
     from {{ ref('int_reentry_candidates') }} as candidates
 ),
