@@ -88,7 +88,9 @@ def derived_columns(feed: Feed, delivered: Collection[str]) -> dict[str, str]:
         if column.personal in TOKEN_CLASSES:
             columns[f"{column.name}_token"] = token(normal(column.name))
         if column.derives_short_code:
-            columns[column.short_code_fact] = f"length({normal(column.name)}) <= {SHORT_CODE_DIGITS}"
+            columns[column.short_code_fact] = (
+                f"length({normal(column.name)}) <= {SHORT_CODE_DIGITS}"
+            )
         if column.personal == "birthday":
             from_id = "null"
             if "id_number" in by_class:
