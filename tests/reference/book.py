@@ -263,9 +263,9 @@ class Book:
         usage: dict[str, dict[date, Usage]] = defaultdict(dict)
         activity: dict[tuple[str, date], bool] = {}
         old, new = set(_ACTIVITY), {*_ACTIVITY, *Usage._fields}
-        for file in self.delivered.files.get("usage_daily", []):
-            columns = new if file.dt >= since else old
-            for row in good_rows("usage_daily", file, columns).values():
+        for files in self.delivered.releases("usage_daily"):
+            columns = new if files[0].dt >= since else old
+            for row in good_rows("usage_daily", files, columns).values():
                 name = row["subscriber_id"], row["usage_date"]
                 activity[name] = self.is_activity(row)
                 if name[1] >= since:
@@ -466,9 +466,9 @@ class Book:
 
     def _released(self, feed: str) -> dict[str, date]:
         found: dict[str, date] = {}
-        for file in self.delivered.files.get(feed, []):
-            for row in good_rows(feed, file).values():
-                found.setdefault(row["month"], file.dt)
+        for files in self.delivered.releases(feed):
+            for row in good_rows(feed, files).values():
+                found.setdefault(row["month"], row["dt"])
         return found
 
 

@@ -6,9 +6,10 @@ the rows mean (`book.py`).
 Readings where the text leaves room:
 - A day has *arrived* when a file with content carries its date; a row for that day in the file of
   another day does not make the day arrive.
+- A date one of whose files is empty has failed: it has not arrived, whatever else came for it.
 - Rows that go to quarantine do not exist here: wrong number of fields, broken quotes, a value that
-  is not of its kind, a code that is not of its set, an empty key, a negative measure, an event
-  after its file's date, a key twice in one file with different content.
+  its column does not allow (`contract.py`), an empty key, another date in a column `dt`, a key
+  twice in the files of one date with different content.
 - A reference feed is its newest visible date, all parts together.
 - Minutes are held in hundredths, data in KB, money in fen, prices a unit in millionths.
 """
@@ -21,11 +22,13 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import duckdb
+
+from tests.reference.contract import Column, columns_of, normalised, value_of
 
 Row = dict[str, Any]
 
@@ -68,78 +71,7 @@ REFERENCE = frozenset(
         "market_offers",
     }
 )
-EVENT_TIMES = ("at", "paid_at", "usage_date")
-_DATES = frozenset(
-    {
-        *("valid_from", "valid_to", "on_sale_from", "on_sale_to", "seen_from", "seen_to"),
-        *("usage_date", "contract_end_date", "earned_on", "birthday", "released_on"),
-        *("issued_on", "due_on", "arrears_since", "valid_until"),
-    }
-)
-_FLAGS = frozenset({"is_autopay", "is_trial", "is_onnet", "is_dual_sim", "has_switched"})
-_COUNTS = frozenset({"calls_out", "calls_in", "sms_out", "sms_count", "days", "vip_level"})
-_SCALES = {"cny": 2, "minutes": 2, "kb": 3}
-_CODES: Mapping[str, Mapping[str, frozenset[str]]] = {
-    "crm_subscribers": {
-        "payment_mode": frozenset({"PREPAID", "POSTPAID"}),
-        "service_type": frozenset({"MOBILE", "BROADBAND", "IPTV", "FIXED"}),
-        "line_class": frozenset({"VOICE", "DATA_ONLY", "IOT"}),
-        "status": frozenset({"ACTIVE", "ONE_WAY_SUSPENDED", "TWO_WAY_SUSPENDED", "DEACTIVATED"}),
-        "status_reason": frozenset(
-            [
-                "CUSTOMER_REQUEST",
-                "ARREARS",
-                "OPERATOR",
-                "FRAUD",
-                "REAL_NAME",
-                "LOST_SIM",
-                "PORT_OUT",
-                "EXPIRED",
-                "NONE",
-            ]
-        ),
-    },
-    "churn_events": {
-        "kind": frozenset(
-            [
-                "PORT_OUT",
-                "CLOSED",
-                "EXPIRED",
-                "ARREARS_REMOVED",
-                "FRAUD_REMOVED",
-                "OPERATOR_REMOVED",
-            ]
-        )
-    },
-    "usage_competitor_contacts": {
-        "kind": frozenset(
-            [
-                "HOTLINE_OUT",
-                "HOTLINE_IN",
-                "PORTABILITY_QUERY",
-                "CALL_FORWARD_ON",
-                "CALL_FORWARD_OFF",
-            ]
-        ),
-        "forward_type": frozenset({"CFU", "CFB", "CFNRY", "CFNRC"}),
-    },
-    "care_complaints": {
-        "step": frozenset(
-            [
-                "OPENED",
-                "ACKNOWLEDGED",
-                "ANALYSED",
-                "RESOLVED",
-                "RECORDED",
-                "FOLLOWED_UP",
-                "REOPENED",
-                "WITHDRAWN",
-            ]
-        ),
-        "severity": frozenset({"MINOR", "NORMAL", "SEVERE"}),
-    },
-}
-_NAME = re.compile(r"_(\d{8})(?:_(\d{2}))?\.(csv|csv\.gz|parquet)$")
+_NAME = re.compile(r"_(\d{8})(?:_(\d+))?\.(csv|csv\.gz|parquet)$")
 _LONGEST_RECORD = 20  # lines that one quoted value may span
 
 
@@ -164,8 +96,9 @@ class Delivered:
     def as_of(cls, landing: Path, day: date) -> Delivered:
         found = {}
         for folder in sorted(path for path in landing.iterdir() if path.is_dir()):
-            files = sorted(_files_of(folder))
-            found[folder.name] = [file for file in files if file.dt <= day and _has_content(file)]
+            files = sorted(file for file in _files_of(folder) if file.dt <= day)
+            failed = {file.dt for file in files if not _has_content(file)}
+            found[folder.name] = [file for file in files if file.dt not in failed]
         return cls(landing, day, found)
 
     def arrived(self, feed: str) -> set[date]:
@@ -197,32 +130,46 @@ class Delivered:
     def by_key(
         self, feed: str, since: date | None = None, columns: Collection[str] | None = None
     ) -> dict[tuple[Any, ...], Row]:
-        files = [file for file in self.files.get(feed, []) if since is None or file.dt >= since]
-        if feed in REFERENCE and files:
-            files = [file for file in files if file.dt == files[-1].dt]
+        releases = [each for each in self.releases(feed) if since is None or each[0].dt >= since]
         kept: dict[tuple[Any, ...], Row] = {}
-        for file in files:
-            kept.update(good_rows(feed, file, columns))
+        for files in releases[-1:] if feed in REFERENCE else releases:
+            kept.update(good_rows(feed, files, columns))
         return kept
+
+    def releases(self, feed: str) -> list[list[LandingFile]]:
+        """The files of each date."""
+        files = self.files.get(feed, [])
+        return [list(each) for _, each in groupby(files, key=lambda file: file.dt)]
 
 
 def good_rows(
-    feed: str, file: LandingFile, columns: Collection[str] | None = None
+    feed: str, files: Sequence[LandingFile], columns: Collection[str] | None = None
 ) -> dict[tuple[Any, ...], Row]:
-    """The rows of one file that do not go to quarantine, by key."""
-    key = KEYS[feed]
+    """The rows of one date that do not go to quarantine, by key; all columns or those."""
+    promised = columns_of(feed)
+    identifiers = [each for each in promised.values() if each.kind in ("phone", "imei")]
     found: dict[tuple[Any, ...], Row] = {}
     clashing = set()
-    read = _parquet_rows if file.path.suffix == ".parquet" else _text_rows
-    for row in read(file, columns):
-        row["dt"] = file.dt
-        name = tuple(row.get(column) for column in key)
-        if None in name or not _is_possible(feed, file, row):
-            continue
-        if name in found and found[name] != row:
-            clashing.add(name)
-        found[name] = row
-    return {name: row for name, row in found.items() if name not in clashing}
+    for file in files:
+        read = _parquet_rows if file.path.suffix == ".parquet" else _text_rows
+        for row in read(feed, file):
+            if row.get("dt", file.dt) != file.dt:
+                continue
+            own = {**dict.fromkeys(promised), **row, "dt": file.dt}
+            as_key = {each.name: normalised(own[each.name], each.kind) for each in identifiers}
+            name = tuple(as_key.get(column, own[column]) for column in KEYS[feed])
+            if any(each is None or str(each).isspace() for each in name):
+                continue
+            if found.setdefault(name, own) != own:
+                clashing.add(name)
+    for row in found.values():
+        for each in identifiers:
+            row[each.name] = normalised(row[each.name], each.kind)
+    return {
+        name: row if columns is None else {each: row[each] for each in (*columns, "dt")}
+        for name, row in found.items()
+        if name not in clashing
+    }
 
 
 def _files_of(folder: Path) -> Iterator[LandingFile]:
@@ -241,76 +188,6 @@ def _has_content(file: LandingFile) -> bool:
     return file.path.stat().st_size > 0
 
 
-def _is_possible(feed: str, file: LandingFile, row: Row) -> bool:
-    for column in EVENT_TIMES:
-        value = row.get(column)
-        if value is not None:
-            day = value.date() if isinstance(value, datetime) else value
-            if day > file.dt:
-                return False
-    for column, codes in _CODES.get(feed, {}).items():
-        if row.get(column) is not None and row[column] not in codes:
-            return False
-    if feed == "usage_daily":
-        return all(value >= 0 for value in row.values() if type(value) is int)
-    return True
-
-
-def kind_of(column: str) -> str:
-    """date, month, time, flag, count, cny, minutes, kb or text."""
-    if column in _DATES:
-        return "date"
-    if column == "month":
-        return "month"
-    if column == "at" or column.endswith("_at"):
-        return "time"
-    if column in _FLAGS:
-        return "flag"
-    if column in _COUNTS:
-        return "count"
-    if "cny" in column.split("_"):
-        return "rate" if "per" in column.split("_") or column == "overage_sms_cny" else "cny"
-    if "minutes" in column.split("_"):
-        return "minutes"
-    return "kb" if "mb" in column.split("_") else "text"
-
-
-def value_of(text: str, kind: str) -> Any:
-    """The value; None for nothing. Raises ValueError where the text is not of its kind."""
-    text = text.strip()
-    if text == "":
-        return None
-    if kind == "date":
-        return _day(text)
-    if kind == "month":
-        return date.fromisoformat(f"{text}-01").isoformat()[:7]
-    if kind == "time":
-        return datetime.fromisoformat(text).replace(tzinfo=None)
-    if kind == "flag":
-        return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
-    if kind == "count":
-        return int(text)
-    if kind == "rate":
-        return _scaled(text, 6)
-    return _scaled(text, _SCALES[kind]) if kind in _SCALES else text
-
-
-def _day(text: str) -> date:
-    for form in ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d"):
-        try:
-            return datetime.strptime(text, form).date()
-        except ValueError:
-            continue
-    raise ValueError(text)
-
-
-def _scaled(text: str, places: int) -> int:
-    try:
-        return int((Decimal(text) * 10**places).to_integral_value(ROUND_HALF_UP))
-    except (InvalidOperation, OverflowError) as error:
-        raise ValueError(text) from error
-
-
 def _decoded(raw: bytes) -> str:
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return raw.decode("utf-16")
@@ -324,25 +201,32 @@ def _decoded(raw: bytes) -> str:
         return raw.decode("utf-8-sig", errors="replace")
 
 
-def _text_rows(file: LandingFile, columns: Collection[str] | None) -> Iterator[Row]:
+def _text_rows(feed: str, file: LandingFile) -> Iterator[Row]:
     opened = gzip.open if file.path.suffix == ".gz" else open
     with opened(file.path, "rb") as stream:
         lines = _decoded(stream.read()).replace("\r\n", "\n").split("\n")
     delimiter = max(",|\t^", key=lines[0].count)
-    names = [name.strip() for name in next(csv.reader([lines[0]], delimiter=delimiter))]
-    kinds = [kind_of(name) for name in names]
-    wanted = [columns is None or name in columns for name in names]
-    for values in _records(lines[1:], delimiter, len(names)):
+    header = next(csv.reader([lines[0]], delimiter=delimiter))
+    columns = [_column(feed, name.strip().lower()) for name in header]
+    for values in _records(lines[1:], delimiter, len(columns)):
         if any("\ufffd" in value for value in values):
             continue
+        row = {}
         try:
-            yield {
-                name: value_of(value, kind)
-                for name, kind, value, want in zip(names, kinds, values, wanted, strict=True)
-                if want
-            }
-        except (ValueError, KeyError):
+            for column, text in zip(columns, values, strict=True):
+                if column is not None:
+                    value = value_of(text, column.kind)
+                    if not column.allows(value, file.dt):
+                        raise ValueError(text)
+                    row[column.name] = value
+        except ValueError:
             continue
+        yield row
+
+
+def _column(feed: str, name: str) -> Column | None:
+    """The promised column, or the row's own date; None for what nobody promised."""
+    return Column("dt", "date") if name == "dt" else columns_of(feed).get(name)
 
 
 def _records(lines: Sequence[str], delimiter: str, width: int) -> Iterator[list[str]]:
@@ -385,17 +269,23 @@ _SQL = {
     "count": "try_cast({0} as bigint)",
     "cny": "cast(round(try_cast({0} as decimal(18,6)) * 100) as bigint)",
     "minutes": "cast(round(try_cast({0} as decimal(18,6)) * 100) as bigint)",
-    "kb": "cast(round(try_cast({0} as decimal(18,6)) * 1000) as bigint)",
+    "volume": "cast(round(try_cast({0} as decimal(18,6)) * 1000) as bigint)",
     "rate": "cast(round(try_cast({0} as decimal(18,6)) * 1000000) as bigint)",
-    "text": "cast({0} as varchar)",
 }
 _reader = duckdb.connect(config={"threads": 1})
 
 
-def _parquet_rows(file: LandingFile, columns: Collection[str] | None) -> Iterator[Row]:
+def _parquet_rows(feed: str, file: LandingFile) -> Iterator[Row]:
     source = f"read_parquet('{file.path}')"
     names = [row[0] for row in _reader.execute(f"describe select * from {source}").fetchall()]
-    names = [name for name in names if columns is None or name in columns]
-    chosen = ", ".join(_SQL[kind_of(name)].format(f'"{name}"') for name in names)
+    promised = ((name, _column(feed, name.lower())) for name in names)
+    columns = [(name, column) for name, column in promised if column is not None]
+    chosen = ", ".join(
+        _SQL.get(column.kind, "cast({0} as varchar)").format(f'"{name}"')
+        for name, column in columns
+    )
+    bounded = [column for _, column in columns if column.can_refuse]
     for values in _reader.execute(f"select {chosen} from {source}").fetchall():
-        yield dict(zip(names, values, strict=True))
+        row = {column.name: value for (_, column), value in zip(columns, values, strict=True)}
+        if all(column.allows(row[column.name], file.dt) for column in bounded):
+            yield row

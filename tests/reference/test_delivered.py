@@ -44,11 +44,24 @@ def test_header_only_has_arrived_and_empty_has_not(tmp_path: Path) -> None:
     assert delivered.missing("billing_payments", 30) == [day("2025-01-04"), day("2025-01-03")]
 
 
-def test_the_newest_arrival_of_a_key_wins_over_dates_and_parts(tmp_path: Path) -> None:
-    for name, amount in (("20250103_02", "30.00"), ("20250103_01", "20.00"), ("20250102", "10.00")):
+def test_the_newest_arrival_of_a_key_wins(tmp_path: Path) -> None:
+    for name, amount in (("20250103", "30.00"), ("20250102", "10.00")):
         land(tmp_path, f"billing_payments_{name}.csv", HEADER + ROW.replace("10.00", amount))
     assert payments(tmp_path) == [("P1", 3000)]
     assert payments(tmp_path, "2025-01-02") == [("P1", 1000)]
+
+
+def test_parts_of_a_date_are_one_release(tmp_path: Path) -> None:
+    land(tmp_path, "billing_payments_20250102.csv", HEADER + ROW)
+    land(tmp_path, "billing_payments_20250103.csv", HEADER + ROW.replace("10.00", "20.00"))
+    land(tmp_path, "billing_payments_20250103_900.csv", HEADER + ROW.replace("10.00", "20.00"))
+    assert payments(tmp_path) == [("P1", 2000)]
+    land(tmp_path, "billing_payments_20250103_01.csv", HEADER + ROW.replace("10.00", "30.00"))
+    assert payments(tmp_path) == [("P1", 1000)]
+    land(tmp_path, "billing_payments_20250103_02.csv", "")
+    assert Delivered.as_of(tmp_path, day("2025-01-31")).arrived("billing_payments") == {
+        day("2025-01-02")
+    }
 
 
 def test_the_same_key_twice_in_a_file(tmp_path: Path) -> None:
@@ -68,6 +81,9 @@ def test_the_same_key_twice_in_a_file(tmp_path: Path) -> None:
         "P2,1,2025-01-02 10:00:00,10.00,TOPUP,MORE",
         ",1,2025-01-02 10:00:00,10.00,TOPUP",
         'P2,"1,2025-01-02 10:00:00,10.00,TOPUP',
+        "P2,1,2025-01-02 10:00:00,10.001,TOPUP",
+        "P2,1,2025-01-02 10:00:00,10.00,GIFT",
+        "  ,1,2025-01-02 10:00:00,10.00,TOPUP",
     ],
 )
 def test_a_bad_row_costs_itself_alone(tmp_path: Path, bad: str) -> None:
@@ -111,3 +127,45 @@ def test_negative_usage_and_unknown_codes_do_not_count(tmp_path: Path) -> None:
     land(tmp_path, "crm_subscribers_20250102.csv", "subscriber_id,status\n1,ASLEEP\n2,ACTIVE\n")
     rows = Delivered.as_of(tmp_path, day("2025-01-02")).rows("crm_subscribers")
     assert [row["subscriber_id"] for row in rows] == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("feed", "text"),
+    [
+        # a day later than its file is too late, in whatever column it stands
+        ("crm_subscribers", "subscriber_id,status_at\n1,2025-01-03\n2,2025-01-02 23:59:59\n"),
+        ("billing_subscriptions", "subscription_id,ordered_at\n1,2025-01-03\n2,2025-01-02\n"),
+        ("channel_commissions", "commission_id,earned_on\n1,2025-01-03\n2,2025-01-02\n"),
+        ("usage_areas", "subscriber_id,month,kind\n1,2025-02,HOME\n2,2025-01,HOME\n"),
+        # with an offset it is the time here that counts
+        ("care_interactions", "interaction_id,at\n1,2025-01-02T16:00Z\n2,2025-01-02T15:59Z\n"),
+        # numbers and codes
+        ("billing_balances", "subscriber_id,arrears_cny\n1,-0.01\n2,0\n"),
+        ("crm_customers", "customer_id,vip_level\n1,-1\n2,0\n"),
+        ("usage_areas", "subscriber_id,month,kind,days\n1,2025-01,HOME,32\n2,2025-01,HOME,31\n"),
+        (
+            "care_complaints",
+            "complaint_id,step,at,satisfaction\n1,OPENED,20250102,6\n2,OPENED,20250102,5\n",
+        ),
+        ("crm_customers", "customer_id,org_class\n1,FIRM\n2,GROUP\n"),
+        # the row's own date
+        ("crm_customers", "customer_id,dt\n1,2025-01-01\n2,20250102\n"),
+    ],
+)
+def test_what_a_column_does_not_allow_costs_the_row(tmp_path: Path, feed: str, text: str) -> None:
+    land(tmp_path, f"{feed}_20250102.csv", text)
+    assert [name[0] for name in Delivered.as_of(tmp_path, day("2025-01-02")).by_key(feed)] == ["2"]
+
+
+def test_a_number_is_the_same_however_it_is_written(tmp_path: Path) -> None:
+    header = "subscriber_id,month,counterparty_msisdn,minutes_out\n"
+    land(
+        tmp_path,
+        "usage_call_circle_20250203.csv",
+        f"{header}1,2025-01,+86 13900000001,1.005\n1,202501,(021) 555,1\n1,2025-01,-,1\n",
+    )
+    rows = Delivered.as_of(tmp_path, day("2025-02-03")).rows("usage_call_circle")
+    assert [(row["counterparty_msisdn"], row["minutes_out"]) for row in rows] == [
+        ("13900000001", 101),
+        ("021555", 100),
+    ]

@@ -16,8 +16,8 @@ lines as (
         customer_id,
         org_id,
         payment_mode
-    from {{ ref('dim_subscribers') }}
-    where {{ is_visible('dim_subscribers', as_of()) }} and {{ is_base('dim_subscribers') }}
+    from {{ ref('dim_subscribers') }} as subscribers
+    where {{ is_visible('subscribers', as_of()) }} and {{ is_base('subscribers') }}
 ),
 
 -- What is met while the line has not come back from an earlier churn is part of that one.

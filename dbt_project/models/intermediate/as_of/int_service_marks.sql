@@ -29,5 +29,5 @@ where
     )
 union
 select subscriber_id, cast(occurred_at as date) as mark_on
-from {{ ref('fct_churn_events') }}
-where {{ is_visible('fct_churn_events', as_of()) }} and cast(occurred_at as date) <= {{ as_of() }}
+from {{ ref('fct_churn_events') }} as events
+where {{ is_visible('events', as_of()) }} and cast(occurred_at as date) <= {{ as_of() }}

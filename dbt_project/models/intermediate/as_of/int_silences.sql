@@ -40,11 +40,11 @@ news as (
     select
         subscriber_id,
         cast(paid_at as date) as active_on
-    from {{ ref('fct_payments') }}
+    from {{ ref('fct_payments') }} as payments
     where
         amount_cny > 0
         and coalesce(payment_kind, 'TOPUP') <> 'REVERSAL'
-        and {{ is_visible('fct_payments', as_of()) }}
+        and {{ is_visible('payments', as_of()) }}
         and cast(paid_at as date) <= {{ as_of() }}
         and subscriber_id is not null
         and visible_from > {{ told_since }}

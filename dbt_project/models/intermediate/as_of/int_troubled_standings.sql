@@ -9,14 +9,14 @@ lines as (
     select
         subscriber_id,
         payment_mode
-    from {{ ref('dim_subscribers') }}
-    where {{ is_visible('dim_subscribers', as_of()) }} and {{ is_base('dim_subscribers') }}
+    from {{ ref('dim_subscribers') }} as subscribers
+    where {{ is_visible('subscribers', as_of()) }} and {{ is_base('subscribers') }}
 ),
 
 troubled as (
     select subscriber_id from {{ ref('int_standings') }} where status <> 'ACTIVE'
     union
-    select subscriber_id from {{ ref('fct_churn_events') }} where {{ is_visible('fct_churn_events', as_of()) }}
+    select subscriber_id from {{ ref('fct_churn_events') }} as events where {{ is_visible('events', as_of()) }}
 ),
 
 turns as (

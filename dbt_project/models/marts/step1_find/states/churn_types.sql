@@ -182,10 +182,10 @@ select
     types.cause_source,
     cast(types.cause_weight / nullif(types.total_weight, 0) as double) as cause_share,
     types.causes,
-    codes.cause_family,
-    codes.technology_sub,
-    codes.switch_cause,
-    codes.mobile_cause,
+    nullif(codes.cause_family, '') as cause_family,
+    nullif(codes.technology_sub, '') as technology_sub,
+    nullif(codes.switch_cause, '') as switch_cause,
+    nullif(codes.mobile_cause, '') as mobile_cause,
     coalesce(codes.technology_sub = 'CHANNEL', false) as hard_to_save
 from types
 left join {{ ref('churn_type_attention') }} as attention
