@@ -25,8 +25,7 @@ plan_holdings as (
 held as (
     select
         max_by(
-            plan_id,
-            case when started_on <= {{ as_of() }} and ended_on > {{ as_of() }} then plan_number end
+            plan_id, case when started_on <= {{ as_of() }} and ended_on > {{ as_of() }} then plan_number end
         ) as plan_id,
         max(
             case when started_on <= {{ as_of() }} and ended_on > {{ as_of() }} then started_on end
@@ -36,10 +35,20 @@ held as (
             or (ended_on > {{ month_first() }} and ended_on <= {{ as_of() }})
         ) as has_changed_mtd,
         {%- for month in months %}
-        max_by(plan_id, case when started_on <= {{ month_first(month) }} and ended_on > {{ month_first(month) }} then plan_number end)
-            as first_plan_id_m{{ month }},
-        max_by(plan_id, case when started_on <= {{ month_last(month) }} and ended_on > {{ month_last(month) }} then plan_number end)
-            as last_plan_id_m{{ month }},
+        max_by(
+            plan_id,
+            case
+                when started_on <= {{ month_first(month) }} and ended_on > {{ month_first(month) }}
+                    then plan_number
+            end
+        ) as first_plan_id_m{{ month }},
+        max_by(
+            plan_id,
+            case
+                when started_on <= {{ month_last(month) }} and ended_on > {{ month_last(month) }}
+                    then plan_number
+            end
+        ) as last_plan_id_m{{ month }},
         bool_or(
             started_on > {{ month_first(month) }} and started_on <= {{ month_last(month) }}
         ) as has_started_m{{ month }},

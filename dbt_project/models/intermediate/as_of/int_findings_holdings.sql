@@ -354,6 +354,6 @@ select
     end as integrity_severity,
     findings.is_upsell_blocked,
     case when findings.has_holdings then findings.promo_switches >= parameters.deal_switches end as deal_hunter,
-    findings.promo_switches
+    case when findings.promo_switches >= parameters.deal_switches then findings.promo_switches end as promo_switches
 from findings
 cross join parameters
