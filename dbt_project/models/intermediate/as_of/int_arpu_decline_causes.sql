@@ -103,6 +103,10 @@ cheaper_moves as (
 ),
 
 -- OPERATOR_STRATEGY
+down_sold as (
+    select distinct subscriber_id from cheaper_moves where is_ours
+),
+
 migrated as (
     select distinct holdings.subscriber_id
     from holdings
@@ -211,17 +215,17 @@ drawn_away as (
 inactive_messaging as (
     select
         declines.subscriber_id,
-        {%- for name, first in [('30d', -30), ('120d', -120)] %}
-        sum(case when usage.usage_date > {{ days_after(as_of(), first) }} then usage.data_mb_messaging end)
-            as data_mb_{{ name }},
-        count(
-            case
-                when usage.usage_date > {{ days_after(as_of(), first) }} and usage.data_mb_messaging_unknown_days > 0 then 1
-            end
-        ) as unknown_days_{{ name }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        sum(usage.data_mb_messaging) as data_mb_120d,
+        sum(usage.data_mb_messaging_unknown_days) as unknown_days_120d,
+        sum(
+            case when usage.usage_date > {{ days_after(as_of(), -30) }} then usage.data_mb_messaging end
+        ) as data_mb_30d,
+        sum(
+            case when usage.usage_date > {{ days_after(as_of(), -30) }} then usage.data_mb_messaging_unknown_days end
+        ) as unknown_days_30d
     from declines
     inner join {{ ref('int_inactive_usage') }} as usage on declines.subscriber_id = usage.subscriber_id
+    where usage.usage_date > {{ days_after(as_of(), -120) }}
     group by declines.subscriber_id
 ),
 
@@ -229,7 +233,8 @@ messaging as (
     select
         declines.subscriber_id,
         {%- for name in ['30d', '120d'] %}
-        coalesce(state.data_mb_messaging_{{ name }}, 0) - coalesce(inactive.data_mb_{{ name }}, 0) as data_mb_{{ name }},
+        coalesce(state.data_mb_messaging_{{ name }}, 0) - coalesce(inactive.data_mb_{{ name }}, 0)
+            as data_mb_{{ name }},
         coalesce(state.data_mb_messaging_unknown_days_{{ name }}, 0) - coalesce(inactive.unknown_days_{{ name }}, 0)
             as unknown_days_{{ name }},
         {%- endfor %}
@@ -334,8 +339,7 @@ causes as (
     cross join parameters
     left join migrated on declines.subscriber_id = migrated.subscriber_id
     left join repriced on declines.subscriber_id = repriced.subscriber_id
-    left join (select distinct subscriber_id from cheaper_moves where is_ours) as down_sold
-        on declines.subscriber_id = down_sold.subscriber_id
+    left join down_sold on declines.subscriber_id = down_sold.subscriber_id
     left join drawn_away on declines.subscriber_id = drawn_away.subscriber_id
     left join messaging_more on declines.subscriber_id = messaging_more.subscriber_id
     left join tempted on declines.subscriber_id = tempted.subscriber_id
