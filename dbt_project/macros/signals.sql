@@ -24,7 +24,7 @@
         {'code': 'ARPU_DECLINE', 'relation': 'int_findings_bills', 'words': 'causes.decline_cause'},
         {'code': 'INTEGRITY_RISK', 'relation': 'int_findings_holdings', 'words': 'found.integrity_legs',
          'severity': 'found.integrity_severity'},
-        {'code': 'BILL_SHOCK', 'relation': 'int_findings_bills'},
+        {'code': 'BILL_SHOCK', 'relation': 'int_findings_bills', 'words': 'found.bill_shock_legs'},
         {'code': 'PLAN_MISMATCH', 'relation': 'int_findings_fit', 'words': 'found.mismatch_direction'},
         {'code': 'USAGE_SPIKE', 'relation': 'int_findings_traffic', 'words': 'found.usage_spike_resources'},
         {'code': 'USAGE_DROP', 'relation': 'int_findings_traffic', 'words': 'found.usage_drop_resources'},

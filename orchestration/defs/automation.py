@@ -35,18 +35,21 @@ def automation(installation: Installation) -> dg.Definitions:
         DAILY_LOOP,
         selection=dg.AssetSelection.all() - monthly,
         partitions_def=days,
-        description="One day through the loop: feeds, marts, scores, opportunities, decisions, lists.",
+        description="One day through the loop: feeds, marts, findings, scores, opportunities, decisions, "
+        "lists.",
     )
     load_feeds = dg.define_asset_job(
         LOAD_FEEDS,
         selection=(
             dg.AssetSelection.groups(*LOAD_GROUPS)
             | dg.AssetSelection.assets(["step1_find", "churn_features"])
+            | dg.AssetSelection.tag("as_of_day", "")
         )
         - monthly
         - dg.AssetSelection.assets(["staging", "stg_loop__churn_scores"]),
         partitions_def=days,
-        description="Feeds and what is modelled from them; a range of days is one run.",
+        description="Feeds, what is modelled from them, and what is found as of the month-ends and the "
+        "last day; a range of days is one run.",
     )
     monthly_learning = dg.define_asset_job(
         MONTHLY_LEARNING,

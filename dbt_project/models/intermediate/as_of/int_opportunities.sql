@@ -11,7 +11,7 @@
 -- is closed, for its owner has another one.
 with
 parameters as (
-    select integrity_guard_days, arbitrage_cohort_days from {{ ref('int_signal_parameters') }}
+    select arbitrage_cohort_days from {{ ref('int_signal_parameters') }}
 ),
 
 signalled as (
@@ -51,16 +51,6 @@ alerted_agents as (
     where as_of_date = {{ as_of() }} and is_alert
 ),
 
-guarded as (
-    select runs.subscriber_id
-    from {{ ref('int_signal_runs') }} as runs
-    cross join parameters
-    where
-        runs.as_of_date = {{ as_of() }}
-        and runs.code = 'INTEGRITY_RISK'
-        and {{ days_between('runs.last_fired_on', as_of()) }} < parameters.integrity_guard_days
-),
-
 earlier as (
     {% if previous -%}
     select subscriber_id, episode_from
@@ -95,7 +85,7 @@ select
         else coalesce(types.attention_sub_order, 1)
     end as type_sub_order,
     coalesce(periods.is_frozen, false) as is_held,
-    guarded.subscriber_id is not null as is_upsell_blocked,
+    coalesce(holdings.is_upsell_blocked, false) as is_upsell_blocked,
     coalesce(
         alerted_agents.agent_id is not null
         and {{ days_between('base.activated_on', as_of()) }} < parameters.arbitrage_cohort_days,
@@ -113,7 +103,7 @@ left join stages on base.subscriber_id = stages.subscriber_id
 left join types on base.subscriber_id = types.subscriber_id
 left join changed_numbers on base.subscriber_id = changed_numbers.subscriber_id
 left join alerted_agents on base.agent_id = alerted_agents.agent_id
-left join guarded on base.subscriber_id = guarded.subscriber_id
+left join {{ ref('int_findings_holdings') }} as holdings on base.subscriber_id = holdings.subscriber_id
 left join earlier on base.subscriber_id = earlier.subscriber_id
 where
     changed_numbers.subscriber_id is null

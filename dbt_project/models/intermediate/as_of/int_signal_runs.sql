@@ -11,7 +11,7 @@
 -- neither extends a run nor breaks it.
 with
 parameters as (
-    select signal_rearm_days, integrity_guard_days from {{ ref('int_signal_parameters') }}
+    select signal_rearm_days from {{ ref('int_signal_parameters') }}
 ),
 
 codes as (
@@ -84,8 +84,7 @@ judged as (
             when base.subscriber_id is null then false
             else not {{ has_code('base.unknown_signals', 'said.code') }}
         end as is_known,
-        case when codes.rearms then parameters.signal_rearm_days else 1 end as clear_days_to_end,
-        case when said.code = 'INTEGRITY_RISK' then parameters.integrity_guard_days else 0 end as guard_days
+        case when codes.rearms then parameters.signal_rearm_days else 1 end as clear_days_to_end
     from said
     inner join codes on said.code = codes.code
     cross join parameters
@@ -101,7 +100,6 @@ runs as (
         is_firing,
         is_in_base,
         clear_days_to_end,
-        guard_days,
         case
             when is_firing and coalesce(clear_days >= clear_days_to_end, true) then {{ as_of() }}
             else first_seen
@@ -135,7 +133,4 @@ from runs
 where
     -- lines out of the network are waited for, but not for ever
     (is_in_base or last_known_on > {{ days_after(as_of(), -var('signal_max_step')) }})
-    and (
-        clear_days < clear_days_to_end
-        or last_fired_on > {{ days_after(as_of(), '-guard_days') }}
-    )
+    and clear_days < clear_days_to_end

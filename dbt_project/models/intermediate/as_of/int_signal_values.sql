@@ -2,16 +2,12 @@
 {%- set signals = signal_findings() %}
 
 -- What each signal says of each base line: true, false, or null = unknown. Who was removed by the
--- operator (O21) has no signals; an event of removal wins over a status that has not followed yet.
+-- operator (O21) has no signals, also where the status has not followed the event yet.
 with
 removed as (
-    select distinct base_lines.subscriber_id
-    from {{ ref('int_lines') }} as base_lines
-    inner join {{ ref('fct_churn_events') }} as exits on base_lines.subscriber_id = exits.subscriber_id
-    where
-        {{ is_visible('exits', as_of()) }}
-        and exits.kind in ('FRAUD_REMOVED', 'OPERATOR_REMOVED')
-        and cast(exits.occurred_at as date) >= base_lines.status_run_from
+    select distinct subscriber_id
+    from {{ ref('int_churn') }}
+    where is_operator_removed and returned_on is null
 ),
 
 dual_handsets as (
