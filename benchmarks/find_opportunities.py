@@ -211,8 +211,8 @@ def _complaint(day: str, resolved: bool) -> str:
     return f"""
     select
         'CM' || strftime({day}, '%Y%m%d') || n as complaint_id, subscriber_id, {at} as opened_at,
-        {f"{at} + interval 1 hour" if resolved else "null"}::timestamp as acknowledged_at,
-        {f"{at} + interval 20 hour" if resolved else "null"}::timestamp as resolved_at,
+        {f"{at} + interval 1 hour" if resolved else "null::timestamp"} as acknowledged_at,
+        {f"{at} + interval 20 hour" if resolved else "null::timestamp"} as resolved_at,
         0 as reopened_count, {at} + interval 1 day as due_at,
         {kinds}[1 + n % 6] as category, 'METHOD' as cause_class,
         ['MINOR', 'NORMAL', 'SEVERE'][1 + n % 3] as severity, channel_id,
@@ -523,15 +523,14 @@ class Warehouse:
                     f"select table_name from duckdb_tables() where schema_name = '{SCHEMA}'"
                 ).fetchall()
             }
-            empty = [
-                name
-                for name in (*FILLINGS, "fct_feed_days")
-                if name in tables
-                and not connection.execute(f"from {SCHEMA}.{name} limit 1").fetchall()
-            ]
+            marker = self.home / "filled.json"
+            filled = set(json.loads(marker.read_text())) if marker.exists() else set()
+            empty = [name for name in (*FILLINGS, "fct_feed_days") if name in tables - filled]
             if not empty:
                 return
             say(f"filling {', '.join(empty)}")
+            for name in empty:
+                connection.execute(f"delete from {SCHEMA}.{name}")
             connection.execute(
                 "create temp macro roll(n, salt, sides) as cast(hash(n, salt) % sides as integer)"
             )
@@ -560,6 +559,7 @@ class Warehouse:
                     f"copy (select subscriber_id, usage_date, {', '.join(SCANNED)}"
                     f" from {SCHEMA}.fct_usage_daily) to '{self.parquet}'"
                 )
+            marker.write_text(json.dumps(sorted(filled | set(empty))), encoding="utf-8")
 
     def _insert(self, connection: duckdb.DuckDBPyConnection, name: str, day: date) -> None:
         has = {
