@@ -97,7 +97,8 @@ seen as (
     select
         neighbours.month,
         neighbours.token,
-        count(*) as size
+        count(*) as size,
+        row_number() over (order by neighbours.month, neighbours.token) as seen_no
     from neighbours
     cross join parameters
     cross join largest
@@ -107,12 +108,11 @@ seen as (
         and (count(*) - 1) * parameters.dual_jaccard <= largest.size
 ),
 
+-- Numbers in the place of tokens: what is counted below is many rows.
 shared as (
     select
         members.subscriber_id,
-        seen.month,
-        seen.token,
-        seen.size as seen_size,
+        seen.seen_no,
         count(*) as common
     from seen
     inner join neighbours on seen.month = neighbours.month and seen.token = neighbours.token
@@ -121,40 +121,45 @@ shared as (
             neighbours.month = members.month
             and neighbours.neighbour = members.token
             and seen.token <> members.token
-    cross join parameters
     left join numbers on members.subscriber_id = numbers.subscriber_id
     where numbers.msisdn_token is null or numbers.msisdn_token <> neighbours.neighbour
-    group by
-        members.subscriber_id,
+    group by members.subscriber_id, seen.seen_no
+),
+
+likely as (
+    select
+        shared.subscriber_id,
         seen.month,
         seen.token,
-        seen.size,
-        parameters.dual_jaccard,
-        parameters.dual_min_members
-    having count(*) >= parameters.dual_jaccard * greatest(seen.size - 1, parameters.dual_min_members)
+        seen.size as seen_size,
+        shared.common
+    from shared
+    inner join seen on shared.seen_no = seen.seen_no
+    cross join parameters
+    where shared.common >= parameters.dual_jaccard * greatest(seen.size - 1, parameters.dual_min_members)
 ),
 
 -- Neither the owner nor the number itself is a member of what is compared.
 compared as (
     select
-        shared.subscriber_id,
-        shared.month,
-        shared.common,
-        shared.seen_size - {{ one_if('own_seen.neighbour is not null') }} as seen_size,
+        likely.subscriber_id,
+        likely.month,
+        likely.common,
+        likely.seen_size - {{ one_if('own_seen.neighbour is not null') }} as seen_size,
         circles.size - {{ one_if('own_member.token is not null') }} as own_size
-    from shared
-    inner join circles on shared.subscriber_id = circles.subscriber_id and shared.month = circles.month
-    left join numbers on shared.subscriber_id = numbers.subscriber_id
+    from likely
+    inner join circles on likely.subscriber_id = circles.subscriber_id and likely.month = circles.month
+    left join numbers on likely.subscriber_id = numbers.subscriber_id
     left join neighbours as own_seen
         on
-            shared.month = own_seen.month
-            and shared.token = own_seen.token
+            likely.month = own_seen.month
+            and likely.token = own_seen.token
             and numbers.msisdn_token = own_seen.neighbour
     left join members as own_member
         on
-            shared.subscriber_id = own_member.subscriber_id
-            and shared.month = own_member.month
-            and shared.token = own_member.token
+            likely.subscriber_id = own_member.subscriber_id
+            and likely.month = own_member.month
+            and likely.token = own_member.token
 ),
 
 overlapping as (
