@@ -11,20 +11,47 @@ declines as (
     select
         lines.subscriber_id,
         lines.org_id,
+        invoices.month_m1,
         3 * (invoices.spend_cny_m1 + invoices.spend_cny_m2) as spend_cny_now,
         invoices.spend_cny_m3 + invoices.spend_cny_m4 + invoices.spend_cny_m5
-        + invoices.spend_cny_m6 + invoices.spend_cny_m7 + invoices.spend_cny_m8 as spend_cny_before,
-        3 * coalesce(invoices.discount_cny_m1_m2, 0) as discount_cny_now,
-        coalesce(invoices.discount_cny_m3_m8, 0) as discount_cny_before,
-        3 * coalesce(invoices.plan_fee_cny_m1_m2, 0) as plan_fee_cny_now,
-        coalesce(invoices.plan_fee_cny_m3_m8, 0) as plan_fee_cny_before,
-        3 * coalesce(invoices.voice_and_sms_overage_cny_m1_m2, 0) < coalesce(
-            invoices.voice_and_sms_overage_cny_m3_m8, 0
-        ) as voice_and_sms_fall
+        + invoices.spend_cny_m6 + invoices.spend_cny_m7 + invoices.spend_cny_m8 as spend_cny_before
     from {{ ref('int_findings_bills') }} as findings
     inner join {{ ref('int_lines') }} as lines on findings.subscriber_id = lines.subscriber_id
     inner join {{ ref('int_invoice_months') }} as invoices on findings.subscriber_id = invoices.subscriber_id
     where findings.arpu_decline
+),
+
+-- All eight months are there: those of m1 and m2 count three times, to stand against six.
+invoices as (
+    select
+        declines.subscriber_id,
+        case
+            when
+                12 * extract(year from declines.month_m1) + extract(month from declines.month_m1)
+                - 12 * extract(year from invoices.month) - extract(month from invoices.month) < 2
+                then 3
+            else -1
+        end as weight,
+        abs(coalesce(invoices.discount_cny, 0)) as discount_cny,
+        abs(coalesce(invoices.plan_fee_cny, 0)) as plan_fee_cny,
+        abs(coalesce(invoices.voice_overage_cny, 0)) + abs(coalesce(invoices.sms_overage_cny, 0)) as overage_cny
+    from declines
+    inner join {{ ref('fct_invoices') }} as invoices on declines.subscriber_id = invoices.subscriber_id
+    where
+        {{ is_visible('invoices', as_of()) }}
+        and invoices.month > {{ days_after(as_of(), -400) }}
+        and 12 * extract(year from declines.month_m1) + extract(month from declines.month_m1)
+        - 12 * extract(year from invoices.month) - extract(month from invoices.month) < 8
+),
+
+rises as (
+    select
+        subscriber_id,
+        sum(weight * discount_cny) as discount_rise_cny,
+        sum(weight * plan_fee_cny) as plan_fee_rise_cny,
+        sum(weight * overage_cny) as voice_and_sms_rise_cny
+    from invoices
+    group by subscriber_id
 ),
 
 -- What they hold and held, and contacts of ours that they said yes to.
@@ -324,18 +351,19 @@ causes as (
         or repriced.subscriber_id is not null
         or (
             declines.spend_cny_before > declines.spend_cny_now
-            and greatest(declines.discount_cny_now - declines.discount_cny_before, 0)
+            and greatest(rises.discount_rise_cny, 0)
             + case
                 when down_sold.subscriber_id is not null
-                    then greatest(declines.plan_fee_cny_before - declines.plan_fee_cny_now, 0)
+                    then greatest(-rises.plan_fee_rise_cny, 0)
                 else 0
             end
             >= parameters.decline_explained_share * (declines.spend_cny_before - declines.spend_cny_now)
         ) as is_operator_strategy,
         drawn_away.subscriber_id is not null as is_competition,
-        declines.voice_and_sms_fall and messaging_more.subscriber_id is not null as is_substitute,
+        rises.voice_and_sms_rise_cny < 0 and messaging_more.subscriber_id is not null as is_substitute,
         tempted.subscriber_id is not null as is_price_war
     from declines
+    inner join rises on declines.subscriber_id = rises.subscriber_id
     cross join parameters
     left join migrated on declines.subscriber_id = migrated.subscriber_id
     left join repriced on declines.subscriber_id = repriced.subscriber_id

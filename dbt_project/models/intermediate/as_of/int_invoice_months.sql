@@ -1,8 +1,7 @@
 {{ config(materialized='table') }}
 {%- set months = [1, 2, 3, 4, 5, 6, 7, 8] %}
-{%- set widths = [4, 6, 8] %}
+{%- set widths = {4: 15, 6: 63, 8: 255} %}
 {%- set amounts_of_3 = ['total', 'vas', 'overage', 'roaming', 'discount'] %}
-{%- set amounts_of_8 = ['plan_fee', 'discount', 'voice_and_sms_overage'] %}
 
 -- The newest months of each line's invoices as known on the date: m1 is the newest month of which any
 -- invoice is visible, m2 to m8 are the calendar months before it. Spend is without device instalments.
@@ -13,16 +12,13 @@ parameters as (
     select invoice_max_partial_days from {{ ref('int_signal_parameters') }}
 ),
 
-released as (
-    select
-        *,
-        12 * extract(year from month) + extract(month from month) as month_number
-    from {{ ref('fct_invoices') }} as invoices
-    where {{ is_visible('invoices', as_of()) }} and month > {{ days_after(as_of(), -400) }}
-),
-
 released_months as (
-    select month, month_number from released group by month, month_number
+    select
+        invoices.month,
+        12 * extract(year from invoices.month) + extract(month from invoices.month) as month_number
+    from {{ ref('fct_invoices') }} as invoices
+    where {{ is_visible('invoices', as_of()) }} and invoices.month > {{ days_after(as_of(), -400) }}
+    group by invoices.month
 ),
 
 months as (
@@ -95,17 +91,15 @@ invoices as (
     select
         lines.subscriber_id,
         months.months_back,
+        cast(power(2, months.months_back - 1) as integer) as month_bit,
         released.month,
         released.visible_from,
         released.total_cny,
         released.total_cny - coalesce(released.device_instalment_cny, 0) as spend_cny,
         coalesce(released.adjustment_cny, 0) + coalesce(released.other_cny, 0) as one_off_cny,
-        abs(released.plan_fee_cny) as plan_fee_cny,
         released.vas_cny,
         released.roaming_cny,
         abs(released.discount_cny) as discount_cny,
-        abs(coalesce(released.voice_overage_cny, 0)) + abs(coalesce(released.sms_overage_cny, 0))
-            as voice_and_sms_overage_cny,
         case
             when
                 coalesce(released.voice_overage_cny, released.data_overage_cny, released.sms_overage_cny) is not null
@@ -125,12 +119,13 @@ invoices as (
                 false
             )
         ) as is_full
-    from released
+    from {{ ref('fct_invoices') }} as released
     cross join parameters
     inner join newest_months as months on released.month = months.month
     inner join lines on released.subscriber_id = lines.subscriber_id
     left join interruptions
         on released.subscriber_id = interruptions.subscriber_id and released.month = interruptions.month
+    where {{ is_visible('released', as_of()) }} and released.month > {{ days_after(as_of(), -400) }}
 ),
 
 pivoted as (
@@ -138,20 +133,14 @@ pivoted as (
         subscriber_id,
         {%- for m in months %}
         max(case when months_back = {{ m }} then spend_cny end) as spend_cny_m{{ m }},
-        bool_or(is_full and months_back = {{ m }}) as is_full_m{{ m }},
         {%- endfor %}
-        {%- for width in widths %}
-        count(case when is_full and months_back <= {{ width }} then 1 end) as full_months_of_{{ width }},
-        {%- endfor %}
+        -- a bit for each full month: 1 for m1, 2 for m2, 4 for m3, …
+        cast(sum(case when is_full then month_bit else 0 end) as integer) as full_months,
         {%- for m in [1, 2, 3, 4] %}
         max(case when months_back = {{ m }} then one_off_cny end) as one_off_cny_m{{ m }},
         {%- endfor %}
         {%- for amount in amounts_of_3 %}
         cast(sum(case when months_back <= 3 then {{ amount }}_cny end) as decimal(18, 2)) as {{ amount }}_cny_m1_m3,
-        {%- endfor %}
-        {%- for amount in amounts_of_8 %}
-        cast(sum(case when months_back <= 2 then {{ amount }}_cny end) as decimal(18, 2)) as {{ amount }}_cny_m1_m2,
-        cast(sum(case when months_back > 2 then {{ amount }}_cny end) as decimal(18, 2)) as {{ amount }}_cny_m3_m8,
         {%- endfor %}
         max(case when months_back = 1 then month end) as month_m1,
         max(case when months_back = 1 then visible_from end) as released_on_m1
@@ -162,20 +151,16 @@ pivoted as (
 select
     {%- for m in months %}
     pivoted.spend_cny_m{{ m }},
-    coalesce(pivoted.is_full_m{{ m }}, false) as is_full_m{{ m }},
+    coalesce(pivoted.full_months & {{ 2 ** (m - 1) }} > 0, false) as is_full_m{{ m }},
     {%- endfor %}
-    {%- for width in widths %}
-    coalesce(pivoted.full_months_of_{{ width }} = {{ width }}, false) as is_full_m1_m{{ width }},
+    {%- for width, bits in widths.items() %}
+    coalesce(pivoted.full_months & {{ bits }} = {{ bits }}, false) as is_full_m1_m{{ width }},
     {%- endfor %}
     {%- for m in [1, 2, 3, 4] %}
     pivoted.one_off_cny_m{{ m }},
     {%- endfor %}
     {%- for amount in amounts_of_3 %}
     pivoted.{{ amount }}_cny_m1_m3,
-    {%- endfor %}
-    {%- for amount in amounts_of_8 %}
-    pivoted.{{ amount }}_cny_m1_m2,
-    pivoted.{{ amount }}_cny_m3_m8,
     {%- endfor %}
     pivoted.month_m1,
     pivoted.released_on_m1,
