@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -107,7 +108,7 @@ class Life:
 def tell(warehouse: TinyWarehouse, lives: dict[str, Life], day: date, known: list[date]) -> None:
     """Fill the inputs with what is true on the day."""
     names = list(lives)
-    frames = {
+    frames: dict[str, list[tuple[Any, ...]]] = {
         "intermediate.int_signal_parameters": [(WEAK, COOLDOWN, REVIVED, "PORT_INTENT")],
         "intermediate.int_known_days": [(each, number) for number, each in enumerate(known, 1)],
         "intermediate.int_lines": [
