@@ -36,8 +36,9 @@ def stability_index(then: pd.Series, now: pd.Series) -> float:
         return 0.0
     before, after = (side.astype("float64").to_numpy() for side in (then, now))
     known = before[~np.isnan(before)]
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])) if len(known) else []
-    old, new = _shares(before, np.asarray(edges)), _shares(after, np.asarray(edges))
+    tenths = np.linspace(0, 1, BINS + 1)[1:-1]
+    edges = np.unique(np.quantile(known, tenths)).astype("float64") if len(known) else known
+    old, new = _shares(before, edges), _shares(after, edges)
     return float(np.sum((new - old) * np.log(new / old)))
 
 
