@@ -34,10 +34,12 @@ def stability_index(then: pd.Series, now: pd.Series) -> float:
     """The index of one indicator; null is a value. 0 where either side has no row."""
     if then.empty or now.empty:
         return 0.0
-    before, after = (side.astype("float64").to_numpy() for side in (then, now))
+    before, after = then.to_numpy(dtype="float64"), now.to_numpy(dtype="float64")
     known = before[~np.isnan(before)]
     tenths = np.linspace(0, 1, BINS + 1)[1:-1]
-    edges = np.unique(np.quantile(known, tenths)).astype("float64") if len(known) else known
+    edges: npt.NDArray[np.float64] = known
+    if len(known):
+        edges = np.unique(np.quantile(known, tenths)).astype("float64")
     old, new = _shares(before, edges), _shares(after, edges)
     return float(np.sum((new - old) * np.log(new / old)))
 
