@@ -1,5 +1,4 @@
 {{ config(materialized='table') }}
-{%- set resources = {'mou': 'voice', 'data': 'data'} %}
 
 -- Minutes (MOU) and data of each base line per 30 known ACTIVE days, of the last 30 days and of the 90
 -- before, and what is left of the base. Ratios are compared without dividing.
@@ -11,11 +10,14 @@ parameters as (
 inactive as (
     select
         subscriber_id,
-        {%- for resource in ['voice_minutes', 'data_mb', 'voice_unknown_days', 'data_unknown_days'] %}
-        sum(case when usage_date >= {{ window_from(30) }} then {{ resource }} end) as {{ resource }}_30d,
-        sum(case when usage_date < {{ window_from(30) }} then {{ resource }} end) as {{ resource }}_base
-        {{- ',' if not loop.last }}
-        {%- endfor %}
+        sum(case when usage_date >= {{ window_from(30) }} then voice_minutes end) as voice_minutes_30d,
+        sum(case when usage_date < {{ window_from(30) }} then voice_minutes end) as voice_minutes_base,
+        sum(case when usage_date >= {{ window_from(30) }} then data_mb end) as data_mb_30d,
+        sum(case when usage_date < {{ window_from(30) }} then data_mb end) as data_mb_base,
+        sum(case when usage_date >= {{ window_from(30) }} then voice_unknown_days end) as voice_unknown_days_30d,
+        sum(case when usage_date < {{ window_from(30) }} then voice_unknown_days end) as voice_unknown_days_base,
+        sum(case when usage_date >= {{ window_from(30) }} then data_unknown_days end) as data_unknown_days_30d,
+        sum(case when usage_date < {{ window_from(30) }} then data_unknown_days end) as data_unknown_days_base
     from {{ ref('int_inactive_usage') }}
     where usage_date >= {{ window_from(120) }}
     group by subscriber_id
@@ -24,27 +26,37 @@ inactive as (
 sums as (
     select
         active_days.subscriber_id,
-        {%- for name, resource in resources.items() %}
-        {%- set column = 'voice_minutes' if resource == 'voice' else 'data_mb' %}
-        {%- set unknown = resource ~ '_unknown_days' %}
+        cast(coalesce(states.voice_minutes_30d, 0) - coalesce(inactive.voice_minutes_30d, 0) as decimal(18, 3))
+            as mou_sum_30d,
         cast(
-            coalesce(states.{{ column }}_30d, 0) - coalesce(inactive.{{ column }}_30d, 0) as decimal(18, 3)
-        ) as {{ name }}_sum_30d,
-        cast(
-            coalesce(states.{{ column }}_120d - states.{{ column }}_30d, 0)
-            - coalesce(inactive.{{ column }}_base, 0) as decimal(18, 3)
-        ) as {{ name }}_sum_base,
+            coalesce(states.voice_minutes_120d - states.voice_minutes_30d, 0) - coalesce(inactive.voice_minutes_base, 0)
+            as decimal(18, 3)
+        ) as mou_sum_base,
         cast(
             active_days.active_days_30d
-            - coalesce(states.{{ unknown }}_30d, 0) + coalesce(inactive.{{ unknown }}_30d, 0) as decimal(4, 0)
-        ) as {{ name }}_days_30d,
+            - coalesce(states.voice_unknown_days_30d, 0)
+            + coalesce(inactive.voice_unknown_days_30d, 0) as decimal(4, 0)
+        ) as mou_days_30d,
         cast(
             active_days.active_days_prior90
-            - coalesce(states.{{ unknown }}_120d - states.{{ unknown }}_30d, 0)
-            + coalesce(inactive.{{ unknown }}_base, 0) as decimal(4, 0)
-        ) as {{ name }}_days_base
-        {{- ',' if not loop.last }}
-        {%- endfor %}
+            - coalesce(states.voice_unknown_days_120d - states.voice_unknown_days_30d, 0)
+            + coalesce(inactive.voice_unknown_days_base, 0) as decimal(4, 0)
+        ) as mou_days_base,
+        cast(coalesce(states.data_mb_30d, 0) - coalesce(inactive.data_mb_30d, 0) as decimal(18, 3)) as data_sum_30d,
+        cast(
+            coalesce(states.data_mb_120d - states.data_mb_30d, 0) - coalesce(inactive.data_mb_base, 0)
+            as decimal(18, 3)
+        ) as data_sum_base,
+        cast(
+            active_days.active_days_30d
+            - coalesce(states.data_unknown_days_30d, 0)
+            + coalesce(inactive.data_unknown_days_30d, 0) as decimal(4, 0)
+        ) as data_days_30d,
+        cast(
+            active_days.active_days_prior90
+            - coalesce(states.data_unknown_days_120d - states.data_unknown_days_30d, 0)
+            + coalesce(inactive.data_unknown_days_base, 0) as decimal(4, 0)
+        ) as data_days_base
     from {{ ref('int_active_days') }} as active_days
     left join {{ ref('int_usage_state') }} as states
         on active_days.subscriber_id = states.subscriber_id and states.as_of_date = {{ as_of() }}
@@ -57,13 +69,12 @@ bases as (
         parameters.collapse_ratio,
         parameters.alarm_usage_ratio,
         parameters.warning_usage_ratio,
-        {%- for name in resources %}
-        {%- set floor = 'usage_min_base_minutes' if name == 'mou' else 'usage_min_base_mb' %}
-        sums.{{ name }}_days_30d >= parameters.usage_min_recent_days
-        and sums.{{ name }}_days_base >= parameters.usage_min_base_days as has_{{ name }}_days,
-        30 * sums.{{ name }}_sum_base >= parameters.{{ floor }} * sums.{{ name }}_days_base as has_{{ name }}_base
-        {{- ',' if not loop.last }}
-        {%- endfor %}
+        sums.mou_days_30d >= parameters.usage_min_recent_days
+        and sums.mou_days_base >= parameters.usage_min_base_days as has_mou_days,
+        30 * sums.mou_sum_base >= parameters.usage_min_base_minutes * sums.mou_days_base as has_mou_base,
+        sums.data_days_30d >= parameters.usage_min_recent_days
+        and sums.data_days_base >= parameters.usage_min_base_days as has_data_days,
+        30 * sums.data_sum_base >= parameters.usage_min_base_mb * sums.data_days_base as has_data_base
     from sums
     cross join parameters
 ),
@@ -89,12 +100,10 @@ spoken as (
 
 select
     subscriber_id,
-    {%- for name in resources %}
-    case when has_{{ name }}_days then cast(30 * {{ name }}_sum_30d as double) / {{ name }}_days_30d end
-        as {{ name }}_30d,
-    case when has_{{ name }}_days then cast(30 * {{ name }}_sum_base as double) / {{ name }}_days_base end
-        as {{ name }}_base,
-    {%- endfor %}
+    case when has_mou_days then cast(30 * mou_sum_30d as double) / mou_days_30d end as mou_30d,
+    case when has_mou_days then cast(30 * mou_sum_base as double) / mou_days_base end as mou_base,
+    case when has_data_days then cast(30 * data_sum_30d as double) / data_days_30d end as data_30d,
+    case when has_data_days then cast(30 * data_sum_base as double) / data_days_base end as data_base,
     cast(now_part as double) / cast(base_part as double) as usage_ratio,
     usage_resource,
     case

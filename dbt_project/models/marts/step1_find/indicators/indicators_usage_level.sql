@@ -10,7 +10,9 @@
     'voice_weekend_share_30d': 'voice_weekend_minutes',
     'voice_roaming_share_30d': 'voice_roaming_minutes',
 } %}
-{%- set data_parts = ['night', 'weekend', 'video', 'social', 'messaging', 'game', 'music', 'tethering', 'background', 'roaming'] %}
+{%- set data_parts = [
+    'night', 'weekend', 'video', 'social', 'messaging', 'game', 'music', 'tethering', 'background', 'roaming'
+] %}
 
 with
 parameters as (
@@ -30,13 +32,7 @@ known as (
 inactive as (
     select
         subscriber_id,
-        {%- for name in ['voice_minutes', 'data_mb', 'sms_out', 'voice_unknown_days', 'data_unknown_days'] %}
-        {%- for back in [1, 2, 3] %}
-        sum(
-            case when usage_date between {{ month_first(back) }} and {{ month_last(back) }} then {{ name }} end
-        ) as {{ name }}_m{{ back }}{{ ',' if not (loop.last and name == 'data_unknown_days') }}
-        {%- endfor %}
-        {%- endfor %}
+        {{ inactive_month_columns() }}
     from {{ ref('int_inactive_usage') }}
     where usage_date between {{ month_first(3) }} and {{ month_last(1) }}
     group by subscriber_id
@@ -46,29 +42,7 @@ inactive as (
 months as (
     select
         active_days.subscriber_id,
-        {%- for name in ['voice_minutes', 'data_mb', 'sms_out'] %}
-        {%- set unknown = {'voice_minutes': 'voice_unknown_days', 'data_mb': 'data_unknown_days'}.get(name) %}
-        case
-            when
-                least(
-                    {%- for back in [1, 2, 3] %}
-                    active_days.active_days_m{{ back }}
-                    {%- if unknown %}
-                    - coalesce(last_months.{{ unknown }}_m{{ back }}, 0)
-                    + coalesce(inactive.{{ unknown }}_m{{ back }}, 0)
-                    {%- endif %}{{ ',' if not loop.last }}
-                    {%- endfor %}
-                ) >= parameters.fit_min_known_days
-                then
-                    cast(
-                        {%- for back in [1, 2, 3] %}
-                        {{ '+ ' if not loop.first }}coalesce(last_months.{{ name }}_m{{ back }}, 0)
-                        - coalesce(inactive.{{ name }}_m{{ back }}, 0)
-                        {%- endfor %}
-                        as double
-                    ) / 3
-        end as {{ name }}_avg_3m,
-        {%- endfor %}
+        {{ month_means() }},
         last_months.voice_minutes_day_max_3m,
         last_months.data_mb_day_max_3m
     from {{ ref('int_active_days') }} as active_days

@@ -4,19 +4,6 @@
     on_schema_change='fail',
     keeps='index_dates'
 ) }}
-{#- What is divided by known ACTIVE days: measure -> (days on which it is unknown, windows of the state). -#}
-{%- set rated = {
-    'voice_minutes': ('voice_unknown_days', [7, 30, 60, 120]),
-    'data_mb': ('data_unknown_days', [7, 30, 60, 120]),
-    'sms_out': ('sms_unknown_days', [30, 120]),
-    'calls': ('calls_unknown_days', [30, 120]),
-    'call_days': ('calls_unknown_days', [30, 120]),
-    'data_days': ('data_unknown_days', [30, 120]),
-} -%}
-{%- set subtracted = [
-    'voice_minutes', 'data_mb', 'sms_out', 'calls', 'call_days', 'data_days',
-    'voice_unknown_days', 'data_unknown_days', 'sms_unknown_days', 'calls_unknown_days',
-] -%}
 {%- set shares = {
     'voice_out_share_change_30d': ('voice_out_known_minutes', 'voice_minutes'),
     'voice_night_share_change_30d': ('voice_night_minutes', 'voice_minutes'),
@@ -41,15 +28,7 @@ states as (
 inactive as (
     select
         subscriber_id,
-        {%- for name in subtracted %}
-        {%- for window in [7, 30, 60, 120] %}
-        sum(case when usage_date >= {{ window_from(window) }} then {{ name }} end) as {{ name }}_{{ window }}d,
-        {%- endfor %}
-        {%- endfor %}
-        sum(case when usage_date >= {{ month_first() }} then voice_unknown_days end) as voice_unknown_days_mtd,
-        sum(case when usage_date >= {{ month_first() }} then data_unknown_days end) as data_unknown_days_mtd,
-        sum(case when usage_date >= {{ month_first() }} then voice_minutes end) as voice_minutes_mtd,
-        sum(case when usage_date >= {{ month_first() }} then data_mb end) as data_mb_mtd
+        {{ inactive_window_columns() }}
     from {{ ref('int_inactive_usage') }}
     where usage_date >= {{ window_from(120) }}
     group by subscriber_id
@@ -59,28 +38,7 @@ inactive as (
 sums as (
     select
         active_days.subscriber_id,
-        {%- for name, (unknown, windows) in rated.items() %}
-        {%- for window in windows %}
-        cast(coalesce(states.{{ name }}_{{ window }}d, 0) - coalesce(inactive.{{ name }}_{{ window }}d, 0) as double)
-            as {{ name }}_{{ window }}d,
-        {% if window == 120 -%}
-        active_days.active_days_30d + active_days.active_days_prior90
-        {%- else -%}
-        active_days.active_days_{{ window }}d
-        {%- endif %}
-        - coalesce(states.{{ unknown }}_{{ window }}d, 0)
-        + coalesce(inactive.{{ unknown }}_{{ window }}d, 0) as {{ name }}_days_{{ window }}d,
-        {%- endfor %}
-        {%- endfor %}
-        cast(coalesce(states.voice_minutes_mtd, 0) - coalesce(inactive.voice_minutes_mtd, 0) as double)
-            as voice_minutes_mtd,
-        cast(coalesce(states.data_mb_mtd, 0) - coalesce(inactive.data_mb_mtd, 0) as double) as data_mb_mtd,
-        active_days.active_days_mtd
-        - coalesce(states.voice_unknown_days_mtd, 0)
-        + coalesce(inactive.voice_unknown_days_mtd, 0) as voice_days_mtd,
-        active_days.active_days_mtd
-        - coalesce(states.data_unknown_days_mtd, 0)
-        + coalesce(inactive.data_unknown_days_mtd, 0) as data_days_mtd
+        {{ rated_sums() }}
     from {{ ref('int_active_days') }} as active_days
     left join states on active_days.subscriber_id = states.subscriber_id
     left join inactive on active_days.subscriber_id = inactive.subscriber_id
@@ -106,14 +64,18 @@ days as (
 series as (
     select
         states.subscriber_id,
-        {%- for name, whole in {'voice': 'voice_minutes', 'data': 'data_mb'}.items() %}
-        days.days_30d - states.{{ name }}_unknown_days_30d as {{ name }}_n,
-        days.sum_t - states.{{ name }}_unknown_moment_30d as {{ name }}_t,
-        days.sum_tt - states.{{ name }}_unknown_square_30d as {{ name }}_tt,
-        cast(states.{{ whole }}_30d as double) as {{ name }}_y,
-        cast(states.{{ name }}_moment_30d as double) as {{ name }}_ty,
-        cast(states.{{ name }}_square_30d as double) / 10000 as {{ name }}_yy{{ ',' if not loop.last }}
-        {%- endfor %}
+        days.days_30d - states.voice_unknown_days_30d as voice_n,
+        days.sum_t - states.voice_unknown_moment_30d as voice_t,
+        days.sum_tt - states.voice_unknown_square_30d as voice_tt,
+        cast(states.voice_minutes_30d as double) as voice_y,
+        cast(states.voice_moment_30d as double) as voice_ty,
+        cast(states.voice_square_30d as double) / 10000 as voice_yy,
+        days.days_30d - states.data_unknown_days_30d as data_n,
+        days.sum_t - states.data_unknown_moment_30d as data_t,
+        days.sum_tt - states.data_unknown_square_30d as data_tt,
+        cast(states.data_mb_30d as double) as data_y,
+        cast(states.data_moment_30d as double) as data_ty,
+        cast(states.data_square_30d as double) / 10000 as data_yy
     from states
     cross join days
     inner join {{ ref('int_active_days') }} as active_days
@@ -122,10 +84,10 @@ series as (
 
 month_days as (
     select
-        {%- for back in [1, 2, 3, 4] %}
-        count(case when known_on between {{ month_first(back) }} and {{ month_last(back) }} then 1 end)
-            as known_days_m{{ back }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        count(case when known_on between {{ month_first(1) }} and {{ month_last(1) }} then 1 end) as known_days_m1,
+        count(case when known_on between {{ month_first(2) }} and {{ month_last(2) }} then 1 end) as known_days_m2,
+        count(case when known_on between {{ month_first(3) }} and {{ month_last(3) }} then 1 end) as known_days_m3,
+        count(case when known_on between {{ month_first(4) }} and {{ month_last(4) }} then 1 end) as known_days_m4
     from {{ ref('int_known_days') }}
     where known_on >= {{ month_first(4) }}
 ),
@@ -203,24 +165,9 @@ payment_feed as (
 
 months as (
     select
-        subscriber_id,
-        {%- for name in ['voice_minutes', 'data_mb'] %}
-        {%- set falls = [] %}
-        {%- for back in [1, 2, 3] %}
-        {%- do falls.append(
-            'coalesce(' ~ name ~ '_m' ~ back ~ ', 0) * known_days_m' ~ (back + 1)
-            ~ ' < coalesce(' ~ name ~ '_m' ~ (back + 1) ~ ', 0) * known_days_m' ~ back
-        ) %}
-        {%- endfor %}
-        case
-            when known_days_m1 = 0 or known_days_m2 = 0 then null
-            when not ({{ falls[0] }}) then 0
-            when known_days_m3 = 0 or not ({{ falls[1] }}) then 1
-            when known_days_m4 = 0 or not ({{ falls[2] }}) then 2
-            else 3
-        end as {{ name }}_decline_months{{ ',' if not loop.last }}
-        {%- endfor %}
-    from {{ ref('int_usage_last_months') }}
+        last_months.subscriber_id,
+        {{ decline_months() }}
+    from {{ ref('int_usage_last_months') }} as last_months
     cross join month_days
 ),
 
@@ -287,9 +234,10 @@ select
     sqrt(greatest(series.{{ name }}_n * series.{{ name }}_yy - series.{{ name }}_y * series.{{ name }}_y, 0))
     / nullif(series.{{ name }}_y, 0) as {{ name }}_cv_30d,
     {%- endfor %}
-    sums.voice_minutes_mtd * month_length.days_in_month / nullif(levels.voice_minutes_avg_3m * sums.voice_days_mtd, 0)
+    sums.voice_minutes_mtd * month_length.days_in_month
+    / nullif(levels.voice_minutes_avg_3m * sums.voice_minutes_days_mtd, 0)
         as voice_mtd_to_expected_ratio,
-    sums.data_mb_mtd * month_length.days_in_month / nullif(levels.data_mb_avg_3m * sums.data_days_mtd, 0)
+    sums.data_mb_mtd * month_length.days_in_month / nullif(levels.data_mb_avg_3m * sums.data_mb_days_mtd, 0)
         as data_mtd_to_expected_ratio,
     months.voice_minutes_decline_months as voice_decline_months,
     months.data_mb_decline_months as data_decline_months
