@@ -101,17 +101,17 @@ plan_starts as (
 
 -- Our doing: ordered by a member of staff, or agreed to at most so many days before it started.
 agreed_starts as (
-    select distinct starts.subscription_id
-    from plan_starts as starts
-    inner join agreements on starts.subscriber_id = agreements.subscriber_id
+    select distinct moves.subscription_id
+    from plan_starts as moves
+    inner join agreements on moves.subscriber_id = agreements.subscriber_id
     cross join parameters
     where
-        starts.started_at >= agreements.occurred_at
+        moves.started_at >= agreements.occurred_at
         and (
-            {{ days_between('agreements.agreed_on', 'starts.started_on') }} < parameters.decline_agreed_days
+            {{ days_between('agreements.agreed_on', 'moves.started_on') }} < parameters.decline_agreed_days
             or (
-                {{ days_between('agreements.agreed_on', 'starts.started_on') }} = parameters.decline_agreed_days
-                and cast(starts.started_at as time) <= cast(agreements.occurred_at as time)
+                {{ days_between('agreements.agreed_on', 'moves.started_on') }} = parameters.decline_agreed_days
+                and cast(moves.started_at as time) <= cast(agreements.occurred_at as time)
             )
         )
 ),

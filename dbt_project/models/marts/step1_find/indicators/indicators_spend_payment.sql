@@ -39,7 +39,7 @@ months_charges as (
     select
         subscriber_id,
         sum(charged_mtd_cny) as charged_cny,
-        sum(extract(day from balance_date)) as days
+        sum(extract(day from balance_date)) as charged_days
     from {{ ref('fct_balances') }}
     where
         charged_mtd_cny is not null
@@ -259,7 +259,7 @@ select
         when lines.is_prepaid and charges.charge_days_30d > 0 and months_charges.charged_cny > 0
             then
                 (cast(charges.charged_cny_30d as double) / charges.charge_days_30d)
-                / (cast(months_charges.charged_cny as double) / months_charges.days)
+                / (cast(months_charges.charged_cny as double) / months_charges.charged_days)
     end as charged_ratio_30d_m2_m4,
     cast(paid.payments_90d as integer) as payments_90d,
     cast(paid.payment_amount_90d_cny as decimal(18, 2)) as payment_amount_90d_cny,
