@@ -9,6 +9,8 @@ reading in credit scoring, after Siddiqi 2006).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -36,14 +38,13 @@ def stability_index(then: pd.Series, now: pd.Series) -> float:
         return 0.0
     before, after = (side.astype("float64").to_numpy() for side in (then, now))
     known = before[~np.isnan(before)]
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])) if len(known) else []
-    old, new = _shares(before, np.asarray(edges)), _shares(after, np.asarray(edges))
+    cuts = np.linspace(0, 1, BINS + 1)[1:-1]
+    edges = np.unique(np.quantile(known, cuts)) if len(known) else np.empty(0)
+    old, new = _shares(before, edges), _shares(after, edges)
     return float(np.sum((new - old) * np.log(new / old)))
 
 
-def _shares(
-    values: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _shares(values: npt.NDArray[Any], edges: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Share of each bin, those of the unknown last; no share is zero."""
     is_unknown = np.isnan(values)
     places = np.searchsorted(edges, values[~is_unknown], side="left")
