@@ -9,6 +9,8 @@ reading in credit scoring, after Siddiqi 2006).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -34,19 +36,15 @@ def stability_index(then: pd.Series, now: pd.Series) -> float:
     """The index of one indicator; null is a value. 0 where either side has no row."""
     if then.empty or now.empty:
         return 0.0
-    before, after = then.to_numpy(dtype="float64"), now.to_numpy(dtype="float64")
+    before, after = (side.astype("float64").to_numpy() for side in (then, now))
     known = before[~np.isnan(before)]
-    tenths = np.linspace(0, 1, BINS + 1)[1:-1]
-    edges: npt.NDArray[np.float64] = known
-    if len(known):
-        edges = np.unique(np.quantile(known, tenths)).astype("float64")
+    cuts = np.linspace(0, 1, BINS + 1)[1:-1]
+    edges = np.unique(np.quantile(known, cuts)) if len(known) else np.empty(0)
     old, new = _shares(before, edges), _shares(after, edges)
     return float(np.sum((new - old) * np.log(new / old)))
 
 
-def _shares(
-    values: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _shares(values: npt.NDArray[Any], edges: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Share of each bin, those of the unknown last; no share is zero."""
     is_unknown = np.isnan(values)
     places = np.searchsorted(edges, values[~is_unknown], side="left")

@@ -71,18 +71,23 @@ mentioned as (
     group by subscriber_id
 ),
 
+inactive_days as (
+    select
+        *,
+        usage_date > {{ days_after(as_of(), -30) }} as is_of_30d
+    from {{ ref('int_inactive_usage') }}
+),
+
 inactive as (
     select
         subscriber_id,
-        {%- for name in ['voice_minutes', 'voice_competitor_minutes', 'voice_offnet_minutes'] %}
-        sum(
-            case
-                when usage_date > {{ days_after(as_of(), -30) }} then {{ name }}
-            end
-        ) as {{ name }}_30d,
-        sum({{ name }}) as {{ name }}_120d{{ ',' if not loop.last }}
-        {%- endfor %}
-    from {{ ref('int_inactive_usage') }}
+        sum(case when is_of_30d then voice_minutes end) as voice_minutes_30d,
+        sum(voice_minutes) as voice_minutes_120d,
+        sum(case when is_of_30d then voice_competitor_minutes end) as voice_competitor_minutes_30d,
+        sum(voice_competitor_minutes) as voice_competitor_minutes_120d,
+        sum(case when is_of_30d then voice_offnet_minutes end) as voice_offnet_minutes_30d,
+        sum(voice_offnet_minutes) as voice_offnet_minutes_120d
+    from inactive_days
     group by subscriber_id
 ),
 
@@ -90,13 +95,23 @@ inactive as (
 minutes as (
     select
         states.subscriber_id,
-        {%- for name in ['voice_minutes', 'voice_competitor_minutes', 'voice_offnet_minutes'] %}
-        cast(states.{{ name }}_30d - coalesce(inactive.{{ name }}_30d, 0) as double) as {{ name }}_30d,
+        cast(states.voice_minutes_30d - coalesce(inactive.voice_minutes_30d, 0) as double) as voice_minutes_30d,
         cast(
-            states.{{ name }}_120d - coalesce(inactive.{{ name }}_120d, 0)
-            - states.{{ name }}_30d + coalesce(inactive.{{ name }}_30d, 0) as double
-        ) as {{ name }}_prior90{{ ',' if not loop.last }}
-        {%- endfor %}
+            states.voice_minutes_120d - coalesce(inactive.voice_minutes_120d, 0)
+            - states.voice_minutes_30d + coalesce(inactive.voice_minutes_30d, 0) as double
+        ) as voice_minutes_prior90,
+        cast(states.voice_competitor_minutes_30d - coalesce(inactive.voice_competitor_minutes_30d, 0) as double)
+            as voice_competitor_minutes_30d,
+        cast(
+            states.voice_competitor_minutes_120d - coalesce(inactive.voice_competitor_minutes_120d, 0)
+            - states.voice_competitor_minutes_30d + coalesce(inactive.voice_competitor_minutes_30d, 0) as double
+        ) as voice_competitor_minutes_prior90,
+        cast(states.voice_offnet_minutes_30d - coalesce(inactive.voice_offnet_minutes_30d, 0) as double)
+            as voice_offnet_minutes_30d,
+        cast(
+            states.voice_offnet_minutes_120d - coalesce(inactive.voice_offnet_minutes_120d, 0)
+            - states.voice_offnet_minutes_30d + coalesce(inactive.voice_offnet_minutes_30d, 0) as double
+        ) as voice_offnet_minutes_prior90
     from {{ ref('int_usage_state') }} as states
     left join inactive on states.subscriber_id = inactive.subscriber_id
     where states.as_of_date = {{ as_of() }}
@@ -115,12 +130,12 @@ shares as (
 circles as (
     select
         subscriber_id,
-        month,
         is_onnet,
+        month = max(month) over () as is_newest,
         coalesce(minutes_out, 0) + coalesce(minutes_in, 0) as minutes
-    from {{ ref('fct_call_circle') }} as circles
+    from {{ ref('fct_call_circle') }} as delivered
     where
-        {{ is_visible('circles', as_of()) }}
+        {{ is_visible('delivered', as_of()) }}
         and visible_from > {{ days_after(as_of(), -93) }}
         and month > {{ days_after(as_of(), -93) }}
         and not coalesce(counterparty_is_short_code, false)
@@ -132,7 +147,7 @@ tops as (
         cast(max(case when not is_onnet then minutes end) as double) / nullif(cast(sum(minutes) as double), 0)
             as offnet_top_share_last_month
     from circles
-    where month = (select max(month) from circles)
+    where is_newest
     group by subscriber_id
 ),
 
@@ -140,17 +155,12 @@ dual_handsets as (
     select
         subscriber_id,
         score,
-        {% for kind in [
-            'has_shared_device',
-            'has_top_offnet_contact',
-            'has_circle_overlap',
-            'has_competitor_forward',
-            'has_complementary_use',
-            'has_same_areas',
-        ] -%}
-        case when {{ kind }} then 1 else 0 end{{ ' +' if not loop.last }}
-        {% endfor -%}
-        as evidence_types
+        case when has_shared_device then 1 else 0 end
+        + case when has_top_offnet_contact then 1 else 0 end
+        + case when has_circle_overlap then 1 else 0 end
+        + case when has_competitor_forward then 1 else 0 end
+        + case when has_complementary_use then 1 else 0 end
+        + case when has_same_areas then 1 else 0 end as evidence_types
     from {{ ref('dual_handsets') }}
     where as_of_date = {{ as_of() }}
 ),

@@ -35,7 +35,7 @@ counts as (
 by_signal as (
     {% for signal in signals -%}
     select
-        '{{ signal.code }}' as signal,
+        '{{ signal.code }}' as code,
         org_id,
         evaluated_{{ signal.code | lower }} as evaluated,
         fired_{{ signal.code | lower }} as fired,
@@ -47,11 +47,11 @@ by_signal as (
 
 select
     {{ as_of() }} as as_of_date,
-    by_signal.signal,
+    by_signal.code as signal, -- noqa: RF04
     by_signal.org_id,
     by_signal.evaluated,
     by_signal.fired,
     by_signal.not_evaluated as unknown, -- noqa: RF04
     missing.missing_feeds
 from by_signal
-left join missing on by_signal.signal = missing.signal
+left join missing on by_signal.code = missing.signal
