@@ -453,13 +453,14 @@ FILLINGS: Mapping[str, Filling] = {
         select subscriber_id, {{month}} as month,
             case
                 when k < 12 then sha256('msisdn' || (n // 64 * 64 + (n % 64 + if(k < 6, k + 1, 69 - k)) % 64))
-                when k < 17 and n // 64 % 10 = 0 then sha256('friend' || (n // 64 * 64 + (n + k) % 64))
+                when k between 12 and 18 and n // 64 % 10 = 0 then sha256('friend' || (n // 64 * 64 + (n + k) % 64))
                 else sha256('other' || (n * 7 + k * 1009 + if(k < 17, 0, month({{month}}) * 13))
                     % ({{subscribers}} * 8 // 10))
             end as counterparty_msisdn_token,
             false as counterparty_is_short_code,
             if(k < 12, 'OWN', ['CMCC', 'CTCC'][1 + (n + k) % 2]) as counterparty_operator,
-            ((40 - 2 * k) * calls * (50 + roll(n, {{day}} + k, 100)) * 0.01)::decimal(18, 2) as minutes_out,
+            ((if(k = 12 and n % 33 = 0, 400, 40) - 2 * k) * calls * (50 + roll(n, {{day}} + k, 100))
+                * 0.01)::decimal(18, 2) as minutes_out,
             ((40 - 2 * k) * calls * (50 + roll(n, {{day}} - k, 100)) * 0.01)::decimal(18, 2) as minutes_in,
             k < 12 as is_onnet, {{day}} as visible_from, {FOREVER} as visible_to
         from (
