@@ -33,7 +33,7 @@ months as (
     where
         usage.usage_date between {{ month_first(back) }} and {{ month_last(back) }}
         and {{ is_visible('usage', month_first(back - 1)) }}
-        {{ 'and false' if not months }}
+        and {{ 'true' if months else 'false' }}
     group by usage.subscriber_id
     {%- endfor %}
 )
