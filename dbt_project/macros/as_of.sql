@@ -2,18 +2,24 @@
 {% macro as_of() %}{{ to_date() }}{% endmacro %}
 
 {#
-    The newest date before `as_of()` for which a state is kept in this model, at most `state_max_step`
-    days back, as an ISO string; none when there is none, and then the state is computed from scratch.
+    The newest date before this run of which this model keeps rows, at most `days` back, as an ISO
+    string; none when there is none. Dates of this run, and what was kept of them, are told anew.
 #}
-{% macro previous_state_date() %}
+{% macro newest_date_before(days) %}
     {%- if not execute or not is_incremental() -%}{{ return(none) }}{%- endif -%}
     {%- set found = run_query(
-        'select max(as_of_date) from ' ~ this ~ ' where as_of_date < ' ~ as_of()
-        ~ ' and as_of_date >= ' ~ days_after(as_of(), -var('state_max_step'))
+        'select max(as_of_date) from ' ~ this ~ ' where as_of_date < ' ~ from_date()
+        ~ ' and as_of_date >= ' ~ days_after(as_of(), -days)
     ) -%}
     {%- set day = found.columns[0].values()[0] -%}
     {{ return(day.isoformat()[:10] if day else none) }}
 {% endmacro %}
+
+{# The date of the state that is carried forward; none: the state is computed from scratch. #}
+{% macro previous_state_date() %}{{ return(newest_date_before(var('state_max_step'))) }}{% endmacro %}
+
+{# The date whose signals, periods and episodes go on; none: everything begins. #}
+{% macro newest_kept_date() %}{{ return(newest_date_before(var('signal_max_step'))) }}{% endmacro %}
 
 {#
     Incremental strategy of what is computed as of one date: its rows take the place of those of the

@@ -6,7 +6,7 @@
 {% macro previous_memory_date(days) %}
     {%- if not execute or not is_incremental() -%}{{ return(none) }}{%- endif -%}
     {%- set found = run_query(
-        'select max(as_of_date) from ' ~ this ~ ' where as_of_date < ' ~ as_of()
+        'select max(as_of_date) from ' ~ this ~ ' where as_of_date < ' ~ from_date()
         ~ ' and as_of_date >= ' ~ days_after(as_of(), -days)
     ) -%}
     {%- set day = found.columns[0].values()[0] -%}

@@ -38,20 +38,6 @@
     ]) }}
 {% endmacro %}
 
-{#
-    The newest date before `as_of()` of which this model keeps rows, at most `signal_max_step` days
-    back, as an ISO string; none when there is none.
-#}
-{% macro newest_kept_date() %}
-    {%- if not execute or not is_incremental() -%}{{ return(none) }}{%- endif -%}
-    {%- set found = run_query(
-        'select max(as_of_date) from ' ~ this ~ ' where as_of_date < ' ~ as_of()
-        ~ ' and as_of_date >= ' ~ days_after(as_of(), -var('signal_max_step'))
-    ) -%}
-    {%- set day = found.columns[0].values()[0] -%}
-    {{ return(day.isoformat()[:10] if day else none) }}
-{% endmacro %}
-
 {# `codes`, joined by `;`, has the code. #}
 {% macro has_code(codes, code) -%}
     coalesce(instr(concat(';', {{ codes }}, ';'), concat(';', {{ code }}, ';')) > 0, false)

@@ -5,7 +5,7 @@ Here: selections, clocks, partition mappings and the metadata of a dbt run. Not 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -127,12 +127,15 @@ def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
         dagster_dbt_translator=translator,
     )
     def day_findings(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        # One day builds on what was kept of an earlier one: in order, and one at a time.
-        *earlier, last = index_dates(days_of(context))
+        # One day builds on what was kept of an earlier one: in order, and one at a time. What was
+        # kept of the run's own days is told anew, so each begins where the one before it ended.
+        partition_days = days_of(context)
+        first, (*earlier, last) = partition_days[0], index_dates(partition_days)
         for day in earlier:
-            for _ in stretch(context, day, day):
+            for _ in stretch(context, first, day):
                 pass
-        yield from stretch(context, last, last)
+            first = day + timedelta(days=1)
+        yield from stretch(context, first, last)
 
     @dbt_assets(
         manifest=installation.manifest,

@@ -50,7 +50,7 @@ def test_nothing_outside_the_simulator_opens_the_truth() -> None:
         "simulator.truth",
         "operator.json",
         "reentries",
-        "dual_handsets",
+        "dual_handsets/",
         "washing_agents",
         "plan_misfits",
         "response_constants",

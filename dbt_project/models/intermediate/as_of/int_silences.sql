@@ -290,7 +290,7 @@ neighbours as (
     group by subscriber_id
 ),
 
--- Two points with none between are neighbours in truth where all that lies between them is known.
+-- Two points with none between are really neighbours where all that lies between them is known.
 judged as (
     select
         neighbours.subscriber_id,

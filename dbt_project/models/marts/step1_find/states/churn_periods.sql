@@ -4,7 +4,7 @@
     on_schema_change='fail',
     keeps='all'
 ) }}
-{%- set earlier = earlier_date() %}
+{%- set earlier = newest_kept_date() %}
 
 -- The period of each line: churned > alarm > warning > healthy, and never two on a day. Worse comes
 -- at once; better after some evaluated days without the worse condition. On a day whose usage did

@@ -4,7 +4,7 @@
     on_schema_change='fail',
     keeps='index_dates'
 ) }}
-{%- set earlier = earlier_date() %}
+{%- set earlier = newest_kept_date() %}
 
 -- How a line left, or would leave, and why: lines that left and have not come back, and lines in the
 -- network that give reason to look (in warning or alarm, or with a signal).
