@@ -83,15 +83,16 @@ subscribers as (
 ),
 
 networks as (
-    select distinct
-        subscriber_id,
-        group_id
+    select
+        subscriptions.subscriber_id,
+        min(subscriptions.group_id) as group_id
     from {{ ref('fct_subscriptions') }} as subscriptions
     where
         {{ is_visible('subscriptions', as_of()) }}
         and subscriptions.product_kind = 'GROUP_VNET'
         and subscriptions.group_id is not null
         and (subscriptions.ended_at is null or cast(subscriptions.ended_at as date) > {{ as_of() }})
+    group by subscriptions.subscriber_id
 ),
 
 ties as (
@@ -112,12 +113,8 @@ ties as (
     inner join month_to_read on ties.month = month_to_read.month
     inner join subscribers as own on ties.subscriber_id = own.subscriber_id
     inner join subscribers as others on ties.member_id = others.subscriber_id
-    left join (
-        select subscriber_id, min(group_id) as group_id from networks group by subscriber_id
-    ) as own_network on ties.subscriber_id = own_network.subscriber_id
-    left join (
-        select subscriber_id, min(group_id) as group_id from networks group by subscriber_id
-    ) as other_network on ties.member_id = other_network.subscriber_id
+    left join networks as own_network on ties.subscriber_id = own_network.subscriber_id
+    left join networks as other_network on ties.member_id = other_network.subscriber_id
     where ties.as_of_date = {{ as_of() }}
     group by ties.subscriber_id
 )

@@ -18,7 +18,7 @@ numbers as (
         subscribers.subscriber_id,
         subscribers.msisdn_token,
         row_number() over (
-            partition by subscribers.msisdn_token order by subscribers.activated_at desc, subscribers.subscriber_id
+            partition by subscribers.msisdn_token order by subscribers.activated_at desc, subscribers.subscriber_id asc
         ) as line_no
     from {{ ref('dim_subscribers') }} as subscribers
     where {{ is_visible('subscribers', as_of()) }} and subscribers.msisdn_token is not null

@@ -1,3 +1,4 @@
+-- noqa: disable=LT02,ST03
 -- depends_on: {{ ref('dim_subscribers') }}
 {{ config(
     materialized='incremental',
@@ -188,7 +189,7 @@ past_days as (
             when not days.is_arrived or standings.subscriber_id is null then null
             when past_usage.subscriber_id is null then 0
             else {{ value }}
-        end as {{ name }}_value{{ ',' if not loop.last }}
+        end as {{ name }}_value{% if not loop.last %},{% endif %}
         {%- endfor %}
     from forgotten
     cross join days
@@ -198,7 +199,7 @@ past_days as (
         on
             forgotten.subscriber_id = standings.subscriber_id
             and standings.status = 'ACTIVE'
-            and standings.standing_from <= days.dt
+            and days.dt >= standings.standing_from
             and (standings.standing_to is null or standings.standing_to > days.dt)
 ),
 
@@ -210,7 +211,7 @@ running as (
         sum({{ name }}_value) over last_30 as {{ name }}_30d,
         count({{ name }}_value) over last_30 as {{ name }}_days_30d,
         sum({{ name }}_value) over prior_90 as {{ name }}_base,
-        count({{ name }}_value) over prior_90 as {{ name }}_days_base{{ ',' if not loop.last }}
+        count({{ name }}_value) over prior_90 as {{ name }}_days_base{% if not loop.last %},{% endif %}
         {%- endfor %}
     from past_days
     window
@@ -231,7 +232,7 @@ past_use as (
         cast(coalesce({{ name }}_30d, 0) as {{ type }}) as {{ name }}_30d,
         cast({{ name }}_days_30d as smallint) as {{ name }}_days_30d,
         cast(coalesce({{ name }}_base, 0) as {{ type }}) as {{ name }}_base,
-        cast({{ name }}_days_base as smallint) as {{ name }}_days_base{{ ',' if not loop.last }}
+        cast({{ name }}_days_base as smallint) as {{ name }}_days_base{% if not loop.last %},{% endif %}
         {%- endfor %}
     from running
     where dt > {{ days_after(as_of(), -90) }}

@@ -19,11 +19,7 @@ firsts as (
 )
 
 select
-    firsts.feed,
-    firsts.first_arrived_on,
-    firsts.last_arrived_on,
-    firsts.first_arrived_on is not null as has_arrived,
-    {%- for window in windows %}
+    {% for window in windows %}
     count(
         case
             when
@@ -32,8 +28,12 @@ select
                 and days.dt > {{ days_after(as_of(), -window) }}
                 then 1
         end
-    ) as missing_{{ window }}d{{ ',' if not loop.last }}
-    {%- endfor %}
+    ) as missing_{{ window }}d,
+    {% endfor %}
+    firsts.feed,
+    firsts.first_arrived_on,
+    firsts.last_arrived_on,
+    firsts.first_arrived_on is not null as has_arrived
 from firsts
 inner join days on firsts.feed = days.feed
 group by firsts.feed, firsts.first_arrived_on, firsts.last_arrived_on

@@ -1,3 +1,4 @@
+-- noqa: disable=LT02
 {{ config(materialized='table') }}
 {%- set kinds = {
     'id': 'int_reentry_identities',
@@ -17,7 +18,7 @@ told as (
         old_subscriber_id,
         new_subscriber_id,
         {%- for name in kinds %}
-        {{ 1 if name == kind else 0 }} as has_{{ name }}{{ ',' if not loop.last }}
+        {{ 1 if name == kind else 0 }} as has_{{ name }}{% if not loop.last %},{% endif %}
         {%- endfor %}
     from {{ ref(relation) }}
     {%- if kind == 'circle' %}
@@ -32,7 +33,7 @@ pairs as (
         told.old_subscriber_id,
         told.new_subscriber_id,
         {%- for name in kinds %}
-        max(told.has_{{ name }}) = 1 as has_{{ name }}{{ ',' if not loop.last }}
+        max(told.has_{{ name }}) = 1 as has_{{ name }}{% if not loop.last %},{% endif %}
         {%- endfor %}
     from told
     group by told.old_subscriber_id, told.new_subscriber_id
@@ -58,17 +59,19 @@ dated as (
         and (olds.activated_on is null or olds.activated_on < news.activated_on)
 ),
 
+dated_months as (
+    select old_subscriber_id as subscriber_id, old_month as month from dated
+    union
+    select new_subscriber_id as subscriber_id, new_month as month from dated
+),
+
 homes as (
     select
         areas.subscriber_id,
         areas.month,
         areas.area_id_token
     from {{ ref('fct_areas') }} as areas
-    inner join (
-        select old_subscriber_id as subscriber_id, old_month as month from dated
-        union
-        select new_subscriber_id as subscriber_id, new_month as month from dated
-    ) as wanted
+    inner join dated_months as wanted
         on areas.subscriber_id = wanted.subscriber_id and areas.month = wanted.month
     where areas.kind = 'HOME' and {{ is_visible('areas', as_of()) }}
 ),

@@ -137,6 +137,10 @@ members as (
         and not coalesce(circle.counterparty_is_short_code, false)
 ),
 
+popularity as (
+    select token, count(*) as circles from members group by token
+),
+
 -- Circles that are the same to the share j have one of the rarest n - ceil(j n) + 1 members of each in
 -- common: pairs are made by those alone, so that a number that everybody calls makes none.
 ranked as (
@@ -147,9 +151,7 @@ ranked as (
             order by popularity.circles, members.token
         ) as rarity
     from members
-    inner join (
-        select token, count(*) as circles from members group by token
-    ) as popularity
+    inner join popularity
         on members.token = popularity.token
     cross join parameters
     where members.size >= parameters.reentry_min_members

@@ -40,7 +40,8 @@ news as (
         lines.subscriber_id,
         lines.activated_on,
         spells.imei_token,
-        least({{ days_after('lines.activated_on', 'parameters.reentry_device_days - 1') }}, {{ as_of() }}) as looked_until
+        least({{ days_after('lines.activated_on', 'parameters.reentry_device_days - 1') }}, {{ as_of() }})
+            as looked_until
     from {{ ref('int_new_lines') }} as lines
     inner join spells on lines.subscriber_id = spells.subscriber_id
     cross join parameters

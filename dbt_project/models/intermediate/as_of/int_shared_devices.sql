@@ -1,3 +1,4 @@
+-- noqa: disable=ST03
 {{ config(
     materialized='incremental',
     incremental_strategy='as_of',

@@ -126,6 +126,6 @@ select
     cast(max(case when parameter = '{{ parameter }}' then value end) as decimal(9, 4)) as {{ parameter }},
     {% endfor -%}
     {% for parameter in texts -%}
-    max(case when parameter = '{{ parameter }}' then value end) as {{ parameter }}{{ ',' if not loop.last }}
+    max(case when parameter = '{{ parameter }}' then value end) as {{ parameter }}{% if not loop.last %},{% endif %}
     {% endfor %}
 from {{ ref('signal_parameters') }}

@@ -152,7 +152,9 @@ select
     {{ double.format('states.counterparties_30d') }} / nullif(states.call_days_30d, 0)
         as counterparties_day_mean_30d,
     {{ double.format('states.counterparties_30d') }} * active.active_days_prior90
-    / nullif({{ double.format('(states.counterparties_120d - states.counterparties_30d)') }} * active.active_days_30d, 0)
+    / nullif(
+        {{ double.format('(states.counterparties_120d - states.counterparties_30d)') }} * active.active_days_30d, 0
+    )
         as counterparties_ratio_30d_prior90d,
     cast(case when known.has_circles then coalesce(circles.size, 0) end as bigint) as circle_size_last_month,
     {{ double.format('circles.top_minutes') }} / nullif(circles.minutes, 0) as circle_top1_share_last_month,

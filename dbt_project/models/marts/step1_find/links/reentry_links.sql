@@ -5,7 +5,7 @@
     keeps='index_dates'
 ) }}
 {%- set previous = previous_memory_date(400) %}
-{%- set rounds = 8 %}
+{%- set rounds = [1, 2, 3, 4, 5, 6, 7, 8] %}
 
 -- Who left and came back as another subscriber: one-to-one, the best score first, then the smaller gap,
 -- then the ids. That is a greedy choice; here in rounds, for a pair that is the best of both its sides
@@ -42,7 +42,7 @@ left_0 as (
         and not exists (select 1 from kept where kept.new_subscriber_id = ranked.new_subscriber_id)
     {%- endif %}
 ),
-{%- for round in range(1, rounds + 1) %}
+{%- for round in rounds %}
 
 placed_{{ round }} as (
     select
@@ -68,7 +68,7 @@ left_{{ round }} as (
 {%- endfor %}
 
 chosen as (
-    {%- for round in range(1, rounds + 1) %}
+    {%- for round in rounds %}
     select place from chosen_{{ round }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
