@@ -25,6 +25,20 @@ SIGNALS = {
     "USAGE_SPIKE": ("int_findings_traffic", "usage_spike"),
     "USAGE_DROP": ("int_findings_traffic", "usage_drop"),
     "PORT_INTENT": ("int_findings_rivals", "port_intent"),
+    "HR3_COLLAPSE": ("int_findings_bills", "hr3_collapse"),
+    "HR5_LOW_BALANCE": ("int_findings_bills", "hr5_low_balance"),
+    "HR6_CONTRACT_EXPIRING": ("int_findings_holdings", "hr6_contract_expiring"),
+    "DUAL_HANDSET": ("dual_handsets", "dual_handset"),
+    "VAS_CHURN": ("int_findings_holdings", "vas_churn"),
+    "ARPU_DECLINE": ("int_findings_bills", "arpu_decline"),
+    "INTEGRITY_RISK": ("int_findings_holdings", "integrity_risk"),
+    "BILL_SHOCK": ("int_findings_bills", "bill_shock"),
+    "PLAN_MISMATCH": ("int_findings_fit", "plan_mismatch"),
+    "OVER_PLAN_80": ("int_findings_fit", "over_plan_80"),
+    "OVER_PLAN_100": ("int_findings_fit", "over_plan_100"),
+    "DEVICE_MISMATCH": ("int_findings_devices", "device_mismatch"),
+    "DATA_MISMATCH": ("int_findings_fit", "data_mismatch"),
+    "DEAL_HUNTER": ("int_findings_holdings", "deal_hunter"),
 }
 SHOWN = 8
 
