@@ -200,7 +200,7 @@ past_days as (
             forgotten.subscriber_id = standings.subscriber_id
             and standings.status = 'ACTIVE'
             and days.dt >= standings.standing_from
-            and (standings.standing_to is null or standings.standing_to > days.dt)
+            and (standings.standing_to is null or days.dt < standings.standing_to)
 ),
 
 running as (
