@@ -160,7 +160,7 @@ def by_hand(landing: Path, day: date) -> dict[str, set[str]]:
             f" where dt <= date '{day}'"
         )
     return {
-        code: {row[0] for row in connection.execute(SHARED + query, {"day": day}).fetchall()}
+        code: {str(row[0]) for row in connection.execute(SHARED + query, {"day": day}).fetchall()}
         for code, query in QUERIES.items()
     }
 

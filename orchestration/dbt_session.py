@@ -66,7 +66,7 @@ class DbtSession:
         try:
             result = self._invoke(arguments, self.target, manifest.deepcopy())
         finally:
-            self._let_go()
+            self.let_go()
         return [
             NodeResult(
                 unique_id=node.node.unique_id,
@@ -97,7 +97,8 @@ class DbtSession:
         return result
 
     @staticmethod
-    def _let_go() -> None:
+    def let_go() -> None:
+        """Close the connection that dbt-duckdb keeps."""
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
         environment = DuckDBConnectionManager._ENV

@@ -16,6 +16,7 @@ import pytest
 from dbt.cli.main import dbtRunner
 
 from orchestration.contracts import Feed
+from orchestration.dbt_session import DbtSession
 from orchestration.settings import DBT_PROJECT_DIR
 
 RECEIPT_COLUMNS = {
@@ -131,6 +132,7 @@ class TinyWarehouse:
                 ]
             )
         finally:
+            DbtSession.let_go()
             os.environ.clear()
             os.environ.update(before)
         if not result.success:
