@@ -13,9 +13,19 @@
     from {{ ref('int_feed_arrivals') }}
 {%- endmacro %}
 
-{# Seconds from `first` to `last`. #}
-{% macro seconds_between(first, last) %}{{ return(adapter.dispatch('seconds_between')(first, last)) }}{% endmacro %}
-
-{% macro default__seconds_between(first, last) %}(unix_timestamp({{ last }}) - unix_timestamp({{ first }})){% endmacro %}
-
-{% macro duckdb__seconds_between(first, last) %}date_diff('second', {{ first }}, {{ last }}){% endmacro %}
+{#
+    Whether the absence of a row in the last `width` days proves something: `alias`, a row of
+    int_feed_arrivals, has arrived, and no day of the window is missing. Of a width that is not counted
+    there the next larger one speaks.
+#}
+{% macro is_proof_of_absence(alias, width) -%}
+    (
+        {{ alias }}.has_arrived
+        and case
+            {%- for window in [7, 30, 60, 90, 120, 180] %}
+            when {{ width }} <= {{ window }} then {{ alias }}.missing_{{ window }}d
+            {%- endfor %}
+            else {{ alias }}.missing_365d
+        end = 0
+    )
+{%- endmacro %}

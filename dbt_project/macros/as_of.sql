@@ -18,9 +18,6 @@
 {# The date of the state that is carried forward; none: the state is computed from scratch. #}
 {% macro previous_state_date() %}{{ return(newest_date_before(var('state_max_step'))) }}{% endmacro %}
 
-{# The same for memories that may rest longer: what they hold changes only where new rows came since. #}
-{% macro previous_memory_date(days) %}{{ return(newest_date_before(days)) }}{% endmacro %}
-
 {# The date whose signals, periods and episodes go on; none: everything begins. #}
 {% macro newest_kept_date() %}{{ return(newest_date_before(var('signal_max_step'))) }}{% endmacro %}
 

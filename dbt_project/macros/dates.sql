@@ -31,3 +31,26 @@
 {% macro default__minutes_between(first, last) %}timestampdiff(minute, {{ first }}, {{ last }}){% endmacro %}
 
 {% macro duckdb__minutes_between(first, last) %}date_sub('minute', {{ first }}, {{ last }}){% endmacro %}
+
+{# Calendar months later; the last day of a month stands for days that the later month has not. #}
+{% macro months_after(day, months) %}{{ return(adapter.dispatch('months_after')(day, months)) }}{% endmacro %}
+
+{% macro default__months_after(day, months) %}add_months({{ day }}, cast({{ months }} as integer)){% endmacro %}
+
+{% macro duckdb__months_after(day, months) -%}
+    cast({{ day }} + to_months(cast({{ months }} as integer)) as date)
+{%- endmacro %}
+
+{# Seconds from `first` to `last`. #}
+{% macro seconds_between(first, last) %}{{ return(adapter.dispatch('seconds_between')(first, last)) }}{% endmacro %}
+
+{% macro default__seconds_between(first, last) %}(unix_timestamp({{ last }}) - unix_timestamp({{ first }})){% endmacro %}
+
+{% macro duckdb__seconds_between(first, last) %}date_diff('second', {{ first }}, {{ last }}){% endmacro %}
+
+{# A row for each day of the month of `as_of()` up to it, in the column `dt`. #}
+{% macro days_to_date() -%}
+    {%- for day in range(var('to_date')[8:10] | int) %}
+    {{ 'union all ' if not loop.first }}select cast('{{ var('to_date')[:8] }}{{ '%02d' | format(day + 1) }}' as date) as dt
+    {%- endfor %}
+{%- endmacro %}

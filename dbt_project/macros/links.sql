@@ -1,8 +1,3 @@
-{# 1 where the condition is true, else 0. #}
-{% macro one_if(condition) -%}
-    case when {{ condition }} then 1 else 0 end
-{%- endmacro %}
-
 {#
     Complementary use of the one row `alias` (O14 E5): calls go out no more while they still come in, or
     data stops while voice goes on; null when it cannot be told. The row has the sum and the number of
@@ -78,7 +73,7 @@
             where
                 kept.month = releases.month
                 and kept.as_of_date >= releases.changed_on
-                and kept.as_of_date < {{ as_of() }}
+                and kept.as_of_date < {{ from_date() }}
         )
         {%- endif %}
 {% endmacro %}

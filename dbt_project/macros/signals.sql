@@ -38,11 +38,6 @@
     ]) }}
 {% endmacro %}
 
-{# `codes`, joined by `;`, has the code. #}
-{% macro has_code(codes, code) -%}
-    coalesce(instr(concat(';', {{ codes }}, ';'), concat(';', {{ code }}, ';')) > 0, false)
-{%- endmacro %}
-
 {#
     Stops where the findings of the date are neither at hand nor kept, as when the newest date's are
     in their place: opportunities made of nothing would take the place of those that were found.

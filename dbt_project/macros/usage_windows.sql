@@ -1,3 +1,13 @@
+{# The one row `parameters` of the measures and marks. #}
+{% macro usage_parameters() -%}
+    select
+        definition.min_activity_mb,
+        signals.bad_session_share,
+        signals.poor_coverage_day_minutes
+    from {{ ref('int_churn_definition') }} as definition
+    cross join {{ ref('int_signal_parameters') }} as signals
+{%- endmacro %}
+
 {# Suffix of a window of the running state, and its first day: so many days, or the month to date. #}
 {% macro window_name(window) %}{{ 'mtd' if window == 'mtd' else window ~ 'd' }}{% endmacro %}
 

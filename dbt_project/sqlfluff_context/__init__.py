@@ -56,7 +56,3 @@ def usage_marks() -> dict[str, str]:
 def usage_maxima() -> dict[str, tuple[str, str]]:
     """A stand-in for the macro of this name: one of its measures."""
     return {"data_mb_day_max": ("usage.data_mb", "decimal(18, 3)")}
-
-
-def previous_memory_date(days: int) -> None:
-    """A stand-in for the macro of this name: nothing is kept."""

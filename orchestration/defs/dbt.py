@@ -91,17 +91,19 @@ def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
     single_run = dg.BackfillPolicy.single_run()
     translator = LoopTranslator(installation.clocks)
 
-    def stretch(
+    def build(
         context: dg.AssetExecutionContext, first: date, last: date, month: date | None = None
-    ) -> Iterator[Any]:
+    ) -> list[NodeResult]:
         installation.warehouse.register(installation.relations)
         selection = get_updated_cli_invocation_params_for_context(
             context, installation.manifest, translator
         ).selection_args
         with installation.exported():
-            results = installation.dbt.build(
+            return installation.dbt.build(
                 selection, variables(first, last, month, installation.definition_overrides)
             )
+
+    def told(results: Sequence[NodeResult]) -> Iterator[Any]:
         yield from dagster_events(installation, translator, results)
         broken = [f"{node.unique_id}: {node.message}" for node in results if not node.is_good]
         if broken:
@@ -116,7 +118,7 @@ def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
     )
     def day_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
         partition_days = days_of(context)
-        yield from stretch(context, partition_days[0], partition_days[-1])
+        yield from told(build(context, partition_days[0], partition_days[-1]))
 
     @dbt_assets(
         manifest=installation.manifest,
@@ -132,10 +134,11 @@ def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
         partition_days = days_of(context)
         first, (*earlier, last) = partition_days[0], index_dates(partition_days)
         for day in earlier:
-            for _ in stretch(context, first, day):
-                pass
+            results = build(context, first, day)
+            if not all(node.is_good for node in results):
+                yield from told(results)
             first = day + timedelta(days=1)
-        yield from stretch(context, first, last)
+        yield from told(build(context, first, last))
 
     @dbt_assets(
         manifest=installation.manifest,
@@ -147,7 +150,7 @@ def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
     )
     def day_opportunities(context: dg.AssetExecutionContext) -> Iterator[Any]:
         partition_days = days_of(context)
-        yield from stretch(context, partition_days[0], partition_days[-1])
+        yield from told(build(context, partition_days[0], partition_days[-1]))
 
     @dbt_assets(
         manifest=installation.manifest,
@@ -160,7 +163,7 @@ def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
     def month_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
         month = month_of(context)
         as_of = last_day_before(month)
-        yield from stretch(context, as_of, as_of, month)
+        yield from told(build(context, as_of, as_of, month))
 
     return [day_marts, day_findings, day_opportunities, month_marts]
 

@@ -13,10 +13,8 @@ import duckdb
 import pytest
 from pydantic import SecretStr
 
-from orchestration.installation import SEEDS, Installation
-from orchestration.landing.ingest import Keys, ingest
-from orchestration.landing.personal import load_placeholder_names
-from orchestration.landing.problems import load_reasons
+from orchestration.defs.ingestion.feeds import receive
+from orchestration.installation import Installation
 from orchestration.settings import Settings
 from orchestration.simulator import simulate
 from tests.reference.evaluate import Reference
@@ -42,21 +40,9 @@ class Operator:
 
     def load(self) -> None:
         """Every feed of every day into raw, and staging and core from there."""
-        settings = self.installation.settings
         days = [FIRST + timedelta(days=number) for number in range(DAYS)]
         for feed in self.installation.feeds.values():
-            ingest(
-                feed,
-                days,
-                self.landing,
-                self.installation.lake,
-                Keys(token=settings.key("token"), vault=settings.key("vault")),
-                settings.timezone,
-                load_reasons(SEEDS),
-                settings.memory_limit,
-                settings.threads,
-                placeholder_names=load_placeholder_names(SEEDS),
-            )
+            receive(self.installation, feed, days)
         self.installation.warehouse.register(self.installation.relations)
         selection = ("resource_type:seed", "staging", "+marts.core")
         self.build(FIRST, LAST, "--select", *selection, *NO_TESTS, "fct_churn", "tag:as_of_day")

@@ -76,20 +76,8 @@ def feed_asset(feed: Feed, installation: Installation) -> dg.AssetsDefinition:
     )
     def ingest_feed(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         days = days_of(context)
-        settings = installation.settings
         try:
-            receipts = ingest(
-                feed,
-                days,
-                settings.landing_zone,
-                installation.lake,
-                Keys(token=settings.key("token"), vault=settings.key("vault")),
-                settings.timezone,
-                load_reasons(SEEDS),
-                settings.memory_limit,
-                settings.threads,
-                placeholder_names=load_placeholder_names(SEEDS),
-            )
+            receipts = receive(installation, feed, days)
         except LandingError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
         verdicts = judge_feed(feed, days, installation.lake)
@@ -104,6 +92,26 @@ def feed_asset(feed: Feed, installation: Installation) -> dg.AssetsDefinition:
         )
 
     return ingest_feed
+
+
+def receive(installation: Installation, feed: Feed, days: Sequence[date]) -> list[Receipt]:
+    """The feed's files of these days, brought into raw, quarantine and vault; a receipt a day.
+
+    Raises LandingError for files that cannot be read at all.
+    """
+    settings = installation.settings
+    return ingest(
+        feed,
+        days,
+        settings.landing_zone,
+        installation.lake,
+        Keys(token=settings.key("token"), vault=settings.key("vault")),
+        settings.timezone,
+        load_reasons(SEEDS),
+        settings.memory_limit,
+        settings.threads,
+        placeholder_names=load_placeholder_names(SEEDS),
+    )
 
 
 def receipt_metadata(receipts: Sequence[Receipt]) -> dict[str, dg.MetadataValue]:

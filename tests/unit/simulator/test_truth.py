@@ -49,7 +49,9 @@ def test_nothing_outside_the_simulator_opens_the_truth() -> None:
     names = (
         "simulator.truth",
         "operator.json",
+        "/reentries",
         "reentries/",
+        "/dual_handsets",
         "dual_handsets/",
         "washing_agents",
         "plan_misfits",

@@ -5,7 +5,7 @@
     on_schema_change='fail',
     keeps='index_dates'
 ) }}
-{%- set previous = previous_memory_date(400) %}
+{%- set previous = newest_date_before(400) %}
 {%- set levels = ['branch', 'city', 'province', 'hq'] %}
 
 -- In and out by organisation and month: churners against lines added, gross, and net of number changes,

@@ -4,7 +4,7 @@
     on_schema_change='fail',
     keeps='index_dates'
 ) }}
-{%- set previous = previous_memory_date(400) %}
+{%- set previous = newest_date_before(400) %}
 {%- set rounds = [1, 2, 3, 4, 5, 6, 7, 8] %}
 
 -- Who left and came back as another subscriber: one-to-one, the best score first, then the smaller gap,

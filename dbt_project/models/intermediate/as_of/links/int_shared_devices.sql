@@ -5,7 +5,7 @@
     on_schema_change='fail',
     keeps='state'
 ) }}
-{%- set previous = previous_memory_date(90) %}
+{%- set previous = newest_date_before(90) %}
 
 -- Devices in which more than one SIM was ever seen. Only the devices of new sightings are looked up.
 with

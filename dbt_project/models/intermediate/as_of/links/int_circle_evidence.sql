@@ -4,7 +4,7 @@
     on_schema_change='fail',
     keeps='state'
 ) }}
-{%- set previous = previous_memory_date(90) %}
+{%- set previous = newest_date_before(90) %}
 
 -- Evidence of a second handset in circles of the months that are remembered: one off-net number holds
 -- much of the minutes (E2), or the circle of an off-net number, as far as we see it, overlaps the own

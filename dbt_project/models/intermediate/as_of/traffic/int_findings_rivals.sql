@@ -110,23 +110,6 @@ usage_state as (
     select * from {{ ref('int_usage_state') }} where as_of_date = {{ as_of() }}
 ),
 
--- The main device is the newest that was used in the last 30 days, else the newest that the SIM was seen in.
-used as (
-    select subscriber_id, last_tac as tac
-    from usage_state
-    where last_tac_on > {{ days_after(as_of(), -30) }}
-),
-
-sightings as (
-    select
-        sightings.subscriber_id,
-        max_by(sightings.tac, sightings.occurred_at) as tac
-    from {{ ref('fct_device_sightings') }} as sightings
-    left join used on sightings.subscriber_id = used.subscriber_id
-    where {{ is_visible('sightings', as_of()) }} and sightings.tac is not null and used.subscriber_id is null
-    group by sightings.subscriber_id
-),
-
 devices as (
     select tac, is_dual_sim
     from {{ ref('dim_devices') }} as devices
@@ -222,7 +205,6 @@ cross join proofs
 left join forwarding on base_lines.subscriber_id = forwarding.subscriber_id
 left join hotlines on base_lines.subscriber_id = hotlines.subscriber_id
 left join intents on base_lines.subscriber_id = intents.subscriber_id
-left join used on base_lines.subscriber_id = used.subscriber_id
-left join sightings on base_lines.subscriber_id = sightings.subscriber_id
-left join devices on coalesce(used.tac, sightings.tac) = devices.tac
+left join {{ ref('int_main_devices') }} as main_devices on base_lines.subscriber_id = main_devices.subscriber_id
+left join devices on main_devices.tac = devices.tac
 left join shares on base_lines.subscriber_id = shares.subscriber_id

@@ -4,7 +4,7 @@
     on_schema_change='fail',
     keeps='state'
 ) }}
-{%- set previous = previous_memory_date(400) %}
+{%- set previous = newest_date_before(400) %}
 
 -- Lines that ended, as the old side of a re-entry (O30): churned, else removed; not for fraud. With the
 -- month whose circle and home tell of the person, and the day from which the link is final. Lines whose

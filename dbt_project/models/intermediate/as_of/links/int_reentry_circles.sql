@@ -5,7 +5,7 @@
     on_schema_change='fail',
     keeps='state'
 ) }}
-{%- set previous = previous_memory_date(400) %}
+{%- set previous = newest_date_before(400) %}
 {%- set kept_on = "cast('" ~ previous ~ "' as date)" %}
 
 -- O30 CIRCLE: pairs of an old and a new line whose circles are much the same, in the old one's last full

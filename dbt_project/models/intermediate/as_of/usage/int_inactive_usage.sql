@@ -5,12 +5,7 @@
 -- A measure that is not known of the day is null.
 with
 parameters as (
-    select
-        definition.min_activity_mb,
-        signals.bad_session_share,
-        signals.poor_coverage_day_minutes
-    from {{ ref('int_churn_definition') }} as definition
-    cross join {{ ref('int_signal_parameters') }} as signals
+    {{ usage_parameters() }}
 ),
 
 -- ACTIVE all along: nothing to look for.

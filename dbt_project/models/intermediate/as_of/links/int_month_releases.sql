@@ -5,7 +5,7 @@
     on_schema_change='fail',
     keeps='state'
 ) }}
-{%- set previous = previous_memory_date(90) %}
+{%- set previous = newest_date_before(90) %}
 {%- set feeds = {'usage_call_circle': 'fct_call_circle', 'usage_areas': 'fct_areas'} %}
 
 -- Months of the monthly feeds as of the date: when their rows first came, and when they last changed.

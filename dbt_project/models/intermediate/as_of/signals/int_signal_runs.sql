@@ -82,7 +82,7 @@ judged as (
         case
             when said.is_firing then true
             when base.subscriber_id is null then false
-            else not {{ has_code('base.unknown_signals', 'said.code') }}
+            else not coalesce({{ is_listed('said.code', 'base.unknown_signals') }}, false)
         end as is_known,
         case when codes.rearms then parameters.signal_rearm_days else 1 end as clear_days_to_end
     from said

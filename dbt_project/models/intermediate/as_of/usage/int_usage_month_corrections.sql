@@ -4,12 +4,7 @@
 -- that they replace.
 with
 parameters as (
-    select
-        definition.min_activity_mb,
-        signals.bad_session_share,
-        signals.poor_coverage_day_minutes
-    from {{ ref('int_churn_definition') }} as definition
-    cross join {{ ref('int_signal_parameters') }} as signals
+    {{ usage_parameters() }}
 ),
 
 changes as (

@@ -38,39 +38,6 @@ device_models as (
     where {{ is_visible('devices', as_of()) }}
 ),
 
--- The device of the newest use in 30 days, else the one that the SIM was last put in.
-used_devices as (
-    select
-        base_lines.subscriber_id,
-        base_lines.org_id,
-        recent.last_tac as tac
-    from {{ ref('int_lines') }} as base_lines
-    left join {{ ref('int_usage_state') }} as recent
-        on
-            base_lines.subscriber_id = recent.subscriber_id
-            and recent.as_of_date = {{ as_of() }}
-            and recent.last_tac_on > {{ days_after(as_of(), -30) }}
-),
-
-sightings as (
-    select
-        sightings.subscriber_id,
-        max_by(sightings.tac, sightings.occurred_at) as tac
-    from {{ ref('fct_device_sightings') }} as sightings
-    inner join used_devices on sightings.subscriber_id = used_devices.subscriber_id
-    where used_devices.tac is null and sightings.tac is not null and {{ is_visible('sightings', as_of()) }}
-    group by sightings.subscriber_id
-),
-
-main_devices as (
-    select
-        used_devices.subscriber_id,
-        used_devices.org_id,
-        coalesce(used_devices.tac, sightings.tac) as tac
-    from used_devices
-    left join sightings on used_devices.subscriber_id = sightings.subscriber_id
-),
-
 -- Data of the three closed months, of lines that were there before them and whose use is known.
 measured as (
     select
@@ -87,14 +54,14 @@ measured as (
                 and coalesce(base_lines.activated_on <= {{ month_first(3) }}, true)
                 then cast(used.active_data_m1 + used.active_data_m2 + used.active_data_m3 as decimal(18, 3))
         end as data_mb_3m
-    from main_devices
+    from {{ ref('int_main_devices') }} as main_devices
     cross join parameters
     cross join elsewhere
     inner join {{ ref('int_lines') }} as base_lines on main_devices.subscriber_id = base_lines.subscriber_id
     inner join {{ ref('int_plan_use') }} as used on main_devices.subscriber_id = used.subscriber_id
     left join device_models on main_devices.tac = device_models.tac
-    left join named as own_units on main_devices.org_id = own_units.org_id
-    left join networks on main_devices.org_id = networks.org_id
+    left join named as own_units on base_lines.org_id = own_units.org_id
+    left join networks on base_lines.org_id = networks.org_id
 ),
 
 ranked as (

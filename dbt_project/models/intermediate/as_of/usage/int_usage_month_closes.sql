@@ -10,12 +10,7 @@
 -- is in int_usage_month_corrections.
 with
 parameters as (
-    select
-        definition.min_activity_mb,
-        signals.bad_session_share,
-        signals.poor_coverage_day_minutes
-    from {{ ref('int_churn_definition') }} as definition
-    cross join {{ ref('int_signal_parameters') }} as signals
+    {{ usage_parameters() }}
 ),
 
 months as (

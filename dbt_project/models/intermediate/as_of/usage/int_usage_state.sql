@@ -16,12 +16,7 @@
 -- integers are exact, so that the state is the same as when it is computed anew.
 with
 parameters as (
-    select
-        definition.min_activity_mb,
-        signals.bad_session_share,
-        signals.poor_coverage_day_minutes
-    from {{ ref('int_churn_definition') }} as definition
-    cross join {{ ref('int_signal_parameters') }} as signals
+    {{ usage_parameters() }}
 ),
 
 known_days as (
