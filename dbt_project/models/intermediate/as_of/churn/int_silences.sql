@@ -144,6 +144,7 @@ taken as (
             newer.subscriber_id = older.subscriber_id
             and newer.usage_date = older.usage_date
             and {{ is_visible('older', previous_day) }}
+            and older.visible_to <= {{ as_of() }}
     where
         newer.visible_from > {{ previous_day }}
         and {{ is_visible('newer', as_of()) }}

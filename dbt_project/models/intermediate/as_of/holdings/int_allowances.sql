@@ -1,6 +1,7 @@
 {{ config(materialized='table') }}
 {%- set months = [1, 2, 3, 4, 5, 6] %}
 {%- set resources = {'voice': 'voice_minutes', 'data': 'data_mb', 'sms': 'sms_count'} %}
+{%- set held_on = 'started_on <= DAY and ended_on > DAY' %}
 {%- set types = {'voice': 'decimal(18, 2)', 'data': 'decimal(18, 3)', 'sms': 'bigint'} %}
 
 -- The plan of each base line at the date and in the closed months m1 (the newest) to m6, and what it
@@ -15,47 +16,69 @@ plan_holdings as (
     select
         subscriber_id,
         coalesce(product_id, '') as plan_id,
+        started_at,
         started_on,
         coalesce(ended_on, {{ end_of_time() }}) as ended_on,
-        row_number() over (partition by subscriber_id order by started_at, subscription_id) as plan_number
+        subscription_id
     from {{ ref('int_holdings') }}
     where product_kind = 'PLAN' and coalesce(ended_on > {{ month_first(6) }}, true)
 ),
 
-held as (
+-- Most lines had one plan all along, and nothing is to be chosen.
+holders as (
     select
-        max_by(
-            plan_id, case when started_on <= {{ as_of() }} and ended_on > {{ as_of() }} then plan_number end
-        ) as plan_id,
-        max(
-            case when started_on <= {{ as_of() }} and ended_on > {{ as_of() }} then started_on end
-        ) as plan_started_on,
-        bool_or(
+        subscriber_id,
+        count(*) as holdings,
+        min(plan_id) as plan_id,
+        min(started_on) as started_on,
+        min(ended_on) as ended_on
+    from plan_holdings
+    group by subscriber_id
+),
+
+in_turn as (
+    select
+        plan_holdings.subscriber_id,
+        plan_holdings.plan_id,
+        plan_holdings.started_on,
+        plan_holdings.ended_on,
+        row_number() over (
+            partition by plan_holdings.subscriber_id order by plan_holdings.started_at, plan_holdings.subscription_id
+        ) as plan_number
+    from plan_holdings
+    inner join holders on plan_holdings.subscriber_id = holders.subscriber_id
+    where holders.holdings > 1
+),
+
+held as (
+    {%- for is_one in [true, false] %}
+    {%- set newest = 'case when CONDITION then plan_id end' if is_one
+        else 'max_by(plan_id, case when CONDITION then plan_number end)' %}
+    {%- set any = '' if is_one else 'bool_or' %}
+    select
+        {{ newest.replace('CONDITION', held_on.replace('DAY', as_of())) }} as plan_id,
+        {{ '' if is_one else 'max' }}(case when {{ held_on.replace('DAY', as_of()) }} then started_on end) as plan_started_on,
+        {{ any }}(
             (started_on > {{ month_first() }} and started_on <= {{ as_of() }})
             or (ended_on > {{ month_first() }} and ended_on <= {{ as_of() }})
         ) as has_changed_mtd,
         {%- for month in months %}
-        max_by(
-            plan_id,
-            case
-                when started_on <= {{ month_first(month) }} and ended_on > {{ month_first(month) }}
-                    then plan_number
-            end
-        ) as first_plan_id_m{{ month }},
-        max_by(
-            plan_id,
-            case
-                when started_on <= {{ month_last(month) }} and ended_on > {{ month_last(month) }}
-                    then plan_number
-            end
-        ) as last_plan_id_m{{ month }},
-        bool_or(
+        {{ newest.replace('CONDITION', held_on.replace('DAY', month_first(month))) }} as first_plan_id_m{{ month }},
+        {{ newest.replace('CONDITION', held_on.replace('DAY', month_last(month))) }} as last_plan_id_m{{ month }},
+        {{ any }}(
             started_on > {{ month_first(month) }} and started_on <= {{ month_last(month) }}
         ) as has_started_m{{ month }},
         {%- endfor %}
         subscriber_id
-    from plan_holdings
+    {%- if is_one %}
+    from holders
+    where holdings = 1
+    union all
+    {%- else %}
+    from in_turn
     group by subscriber_id
+    {%- endif %}
+    {%- endfor %}
 ),
 
 packs as (

@@ -8,25 +8,23 @@ parameters as (
     {{ usage_parameters() }}
 ),
 
--- ACTIVE all along: nothing to look for.
-steady_lines as (
-    select subscriber_id
-    from {{ ref('int_standings') }}
-    where status = 'ACTIVE' and standing_to is null and presence_from <= {{ month_first(6) }}
-),
-
-other_lines as (
-    select lines.subscriber_id
-    from {{ ref('int_lines') }} as lines
-    left join steady_lines on lines.subscriber_id = steady_lines.subscriber_id
-    where steady_lines.subscriber_id is null
-),
-
-active as (
+-- What a line was before its first standing, it was not in service.
+inactive as (
     select standings.subscriber_id, standings.standing_from, standings.standing_to
     from {{ ref('int_standings') }} as standings
-    inner join other_lines on standings.subscriber_id = other_lines.subscriber_id
-    where standings.status = 'ACTIVE'
+    inner join {{ ref('int_lines') }} as lines on standings.subscriber_id = lines.subscriber_id
+    where
+        standings.status <> 'ACTIVE'
+        and (standings.standing_to is null or standings.standing_to > {{ month_first(4) }})
+    union all
+    select
+        standings.subscriber_id,
+        cast('0001-01-01' as date) as standing_from,
+        min(standings.standing_from) as standing_to
+    from {{ ref('int_standings') }} as standings
+    inner join {{ ref('int_lines') }} as lines on standings.subscriber_id = lines.subscriber_id
+    group by standings.subscriber_id
+    having min(standings.standing_from) > {{ month_first(4) }}
 )
 
 select
@@ -34,17 +32,13 @@ select
     usage.usage_date,
     {{ usage_sums(aggregate='') }}
 from {{ ref('fct_usage_daily') }} as usage
-inner join other_lines on usage.subscriber_id = other_lines.subscriber_id
+inner join inactive
+    on
+        usage.subscriber_id = inactive.subscriber_id
+        and usage.usage_date >= inactive.standing_from
+        and (inactive.standing_to is null or usage.usage_date < inactive.standing_to)
 inner join {{ ref('int_known_days') }} as known_days on usage.usage_date = known_days.known_on
 cross join parameters
 where
     usage.usage_date between {{ month_first(4) }} and {{ as_of() }}
     and {{ is_visible('usage', as_of()) }}
-    and not exists (
-        select 1
-        from active
-        where
-            usage.subscriber_id = active.subscriber_id
-            and usage.usage_date >= active.standing_from
-            and (active.standing_to is null or usage.usage_date < active.standing_to)
-    )

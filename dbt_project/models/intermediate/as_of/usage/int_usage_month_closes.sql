@@ -5,6 +5,7 @@
     keeps_months=9
 ) }}
 {%- set months = months_to_close([1, 2, 3, 4, 5, 6, 7, 8, 9]) %}
+{%- set chunks = usage_chunks() if months else ['false'] %}
 
 -- Use of closed months, over known days, as it was known on the day after the month. What comes later
 -- is in int_usage_month_corrections.
@@ -15,7 +16,9 @@ parameters as (
 
 months as (
     {%- for back in months or [1] %}
-    {{ 'union all' if not loop.first }}
+    {%- set is_first_month = loop.first %}
+    {%- for chunk in chunks %}
+    {{ 'union all' if not (is_first_month and loop.first) }}
     select
         usage.subscriber_id,
         {{ month_first(back) }} as month,
@@ -28,8 +31,9 @@ months as (
     where
         usage.usage_date between {{ month_first(back) }} and {{ month_last(back) }}
         and {{ is_visible('usage', month_first(back - 1)) }}
-        and {{ 'true' if months else 'false' }}
+        and {{ chunk }}
     group by usage.subscriber_id
+    {%- endfor %}
     {%- endfor %}
 )
 

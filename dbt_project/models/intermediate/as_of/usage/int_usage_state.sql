@@ -183,7 +183,10 @@ select
 from carried
 where days_seen_120d > 0
 {%- else -%}
-sums_120d as (
+{%- set chunks = usage_chunks() -%}
+{%- for chunk in chunks -%}
+{%- set part = loop.index -%}
+sums_120d_{{ part }} as (
     select
         usage.subscriber_id,
         {{ usage_last_seen() }},
@@ -192,12 +195,15 @@ sums_120d as (
     from {{ ref('fct_usage_daily') }} as usage
     inner join known_days on usage.usage_date = known_days.known_on
     cross join parameters
-    where usage.usage_date between {{ window_from(120) }} and {{ as_of() }} and {{ is_visible('usage', as_of()) }}
+    where
+        usage.usage_date between {{ window_from(120) }} and {{ as_of() }}
+        and {{ is_visible('usage', as_of()) }}
+        and {{ chunk }}
     group by usage.subscriber_id
-)
-{%- for window in windows if window != 120 -%},
+),
+{%- for window in windows if window != 120 %}
 
-sums_{{ window_name(window) }} as (
+sums_{{ window_name(window) }}_{{ part }} as (
     select
         usage.subscriber_id,
         {{ usage_sums(window) }}
@@ -205,20 +211,34 @@ sums_{{ window_name(window) }} as (
     inner join known_days on usage.usage_date = known_days.known_on
     cross join parameters
     where
-        usage.usage_date between {{ window_from(window) }} and {{ as_of() }} and {{ is_visible('usage', as_of()) }}
+        usage.usage_date between {{ window_from(window) }} and {{ as_of() }}
+        and {{ is_visible('usage', as_of()) }}
+        and {{ chunk }}
     group by usage.subscriber_id
-)
+),
 {%- endfor %}
+{% endfor %}
+
+chunks as (
+    {%- for chunk in chunks %}
+    {%- set part = loop.index %}
+    {{ 'union all' if not loop.first }}
+    select
+        sums_120d.subscriber_id,
+        sums_120d.last_tac,
+        {{ usage_mark_columns('sums_120d.MARK') }},
+        {{ usage_columns('cast(coalesce(sums_WINDOW.NAME, 0) as TYPE) as COLUMN') }}
+    from sums_120d_{{ part }} as sums_120d
+    {%- for window in windows if window != 120 %}
+    {%- set sums = 'sums_' ~ window_name(window) %}
+    left join {{ sums }}_{{ part }} as {{ sums }}
+        on sums_120d.subscriber_id = {{ sums }}.subscriber_id
+    {%- endfor %}
+    {%- endfor %}
+)
 
 select
     {{ as_of() }} as as_of_date,
-    sums_120d.subscriber_id,
-    sums_120d.last_tac,
-    {{ usage_mark_columns('sums_120d.MARK') }},
-    {{ usage_columns('cast(coalesce(sums_WINDOW.NAME, 0) as TYPE) as COLUMN') }}
-from sums_120d
-left join sums_60d on sums_120d.subscriber_id = sums_60d.subscriber_id
-left join sums_30d on sums_120d.subscriber_id = sums_30d.subscriber_id
-left join sums_7d on sums_120d.subscriber_id = sums_7d.subscriber_id
-left join sums_mtd on sums_120d.subscriber_id = sums_mtd.subscriber_id
+    *
+from chunks
 {%- endif %}

@@ -27,8 +27,30 @@ device_models as (
     where {{ is_visible('devices', as_of()) }}
 ),
 
--- A sighting in another device than the one before begins the time with that device.
 sightings as (
+    select
+        sightings.subscriber_id,
+        sightings.imei_token,
+        sightings.tac,
+        sightings.occurred_at
+    from {{ ref('fct_device_sightings') }} as sightings
+    where {{ is_visible('sightings', as_of()) }}
+),
+
+-- Most lines were only ever seen in one device: nothing to put in order.
+sighted as (
+    select
+        subscriber_id,
+        min(imei_token) = max(imei_token) and count(imei_token) = count(*) as is_in_one_device,
+        min(imei_token) as imei_token,
+        min_by(tac, occurred_at) as tac,
+        min(occurred_at) as first_seen_at
+    from sightings
+    group by subscriber_id
+),
+
+-- A sighting in another device than the one before begins the time with that device.
+in_turn as (
     select
         sightings.subscriber_id,
         sightings.imei_token,
@@ -37,8 +59,9 @@ sightings as (
         lag(sightings.imei_token) over (
             partition by sightings.subscriber_id order by sightings.occurred_at, sightings.imei_token
         ) as previous_imei_token
-    from {{ ref('fct_device_sightings') }} as sightings
-    where {{ is_visible('sightings', as_of()) }}
+    from sightings
+    inner join sighted on sightings.subscriber_id = sighted.subscriber_id
+    where not coalesce(sighted.is_in_one_device, false)
 ),
 
 device_starts as (
@@ -49,8 +72,18 @@ device_starts as (
         cast(occurred_at as date) as started_on,
         previous_imei_token is not null as is_change,
         row_number() over (partition by subscriber_id order by occurred_at desc, imei_token desc) as starts_back
-    from sightings
+    from in_turn
     where previous_imei_token is null or previous_imei_token <> imei_token
+    union all
+    select
+        subscriber_id,
+        imei_token,
+        tac,
+        cast(first_seen_at as date) as started_on,
+        false as is_change,
+        1 as starts_back
+    from sighted
+    where is_in_one_device
 ),
 
 devices_in_turn as (
