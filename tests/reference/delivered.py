@@ -284,8 +284,9 @@ def _parquet_rows(feed: str, file: LandingFile) -> Iterator[Row]:
         _SQL.get(column.kind, "cast({0} as varchar)").format(f'"{name}"')
         for name, column in columns
     )
-    bounded = [column for _, column in columns if column.can_refuse]
+    kept = [column.name for _, column in columns]
+    refusing = [column for _, column in columns if column.can_refuse]
     for values in _reader.execute(f"select {chosen} from {source}").fetchall():
-        row = {column.name: value for (_, column), value in zip(columns, values, strict=True)}
-        if all(column.allows(row[column.name], file.dt) for column in bounded):
+        row = dict(zip(kept, values, strict=True))
+        if all(column.allows(row[column.name], file.dt) for column in refusing):
             yield row
