@@ -16,20 +16,23 @@ Readings where the text leaves room:
 
 from __future__ import annotations
 
+import marshal
+import sys
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from tests.reference.dates import is_within, window
 from tests.reference.delivered import Delivered, Row, good_rows
 from tests.reference.parameters import DEFAULTS, Parameters
 
+T = TypeVar("T")
 ACTIVE, ONE_WAY, TWO_WAY, GONE = (
     "ACTIVE",
     "ONE_WAY_SUSPENDED",
@@ -63,6 +66,13 @@ class Usage(NamedTuple):
     data_mb_background: int | None
     slow_data_mb: int | None
     tac: str | None
+
+
+class Contact(NamedTuple):
+    """A number in a call circle, by month."""
+
+    minutes: int
+    is_onnet: bool | None
 
 
 NO_USAGE = Usage(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, None)
@@ -257,24 +267,26 @@ class Book:
         return min(self.known_days, default=None)
 
     @cached_property
-    def _usage(self) -> tuple[dict[str, dict[date, Usage]], dict[str, set[date]]]:
-        """Usage of the newest days, and the activity days of all."""
+    def _usage(self) -> tuple[dict[str, dict[date, bytes]], dict[str, set[date]]]:
+        """Usage of the newest days, packed for the sake of memory, and the activity days of all."""
         since = self.day - timedelta(days=USAGE_DAYS)
-        usage: dict[str, dict[date, Usage]] = defaultdict(dict)
-        activity: dict[tuple[str, date], bool] = {}
+        usage: dict[str, dict[date, bytes]] = defaultdict(dict)
+        activity: dict[str, set[date]] = defaultdict(set)
+        calendar: dict[date, date] = {}  # one object a day
         old, new = set(_ACTIVITY), {*_ACTIVITY, *Usage._fields}
         for files in self.delivered.releases("usage_daily"):
             columns = new if files[0].dt >= since else old
             for row in good_rows("usage_daily", files, columns).values():
-                name = row["subscriber_id"], row["usage_date"]
-                activity[name] = self.is_activity(row)
-                if name[1] >= since:
-                    usage[name[0]][name[1]] = Usage(*(row.get(each) for each in Usage._fields))
-        days: dict[str, set[date]] = defaultdict(set)
-        for (subscriber_id, day), is_active in activity.items():
-            if is_active and day in self.known_days:
-                days[subscriber_id].add(day)
-        return usage, days
+                name = sys.intern(row["subscriber_id"])
+                day = calendar.setdefault(row["usage_date"], row["usage_date"])
+                if self.is_activity(row):
+                    activity[name].add(day)
+                else:
+                    activity[name].discard(day)
+                if day >= since:
+                    usage[name][day] = marshal.dumps(tuple(row.get(each) for each in Usage._fields))
+        known = self.known_days
+        return usage, {name: days & known for name, days in activity.items()}
 
     def is_activity(self, row: Row) -> bool:
         """A call, an SMS sent, or data of at least `min_activity_mb`."""
@@ -289,7 +301,29 @@ class Book:
         """The usage of the day; zero without a row on a known day; None on an unknown day."""
         if day not in self.known_days:
             return None
-        return self._usage[0].get(subscriber_id, {}).get(day, NO_USAGE)
+        return self._usage_of(subscriber_id).get(day, NO_USAGE)
+
+    def _usage_of(self, subscriber_id: str) -> dict[date, Usage]:
+        def unpacked() -> dict[date, Usage]:
+            packed = self._usage[0].get(subscriber_id, {})
+            return {
+                day: Usage._make(marshal.loads(each))  # noqa: S302 - our own bytes
+                for day, each in packed.items()
+            }
+
+        return self.at_hand(subscriber_id, "usage", unpacked)
+
+    def at_hand(self, subscriber_id: str, what: Hashable, make: Callable[[], T]) -> T:
+        """What was worked out for the line; kept until another line is looked at."""
+        if self._at_hand[0] != subscriber_id:
+            self._at_hand = subscriber_id, {}
+        kept = self._at_hand[1]
+        if what not in kept:
+            kept[what] = make()
+        found: T = kept[what]
+        return found
+
+    _at_hand: tuple[str, dict[Hashable, Any]] = field(default=("", {}), init=False)
 
     def measures(self, line: Line, days: Iterable[date], measure: Measure) -> list[int]:
         """The measure on the known ACTIVE days among `days`."""
@@ -298,19 +332,17 @@ class Book:
         return [value for value in values if value is not None]
 
     def known_active(self, line: Line) -> dict[date, Usage]:
-        """The known ACTIVE days of the line among those whose usage is kept; kept."""
-        if line.subscriber_id not in self._known_active:
-            found = {}
-            for day in window(self.day, USAGE_DAYS):
-                usage = self.usage_on(line.subscriber_id, day)
-                if usage is not None and line.is_active_on(day):
-                    found[day] = usage
-            self._known_active[line.subscriber_id] = found
-        return self._known_active[line.subscriber_id]
+        """The known ACTIVE days of the line among those whose usage is kept."""
 
-    @cached_property
-    def _known_active(self) -> dict[str, dict[date, Usage]]:
-        return {}
+        def found() -> dict[date, Usage]:
+            return {
+                day: usage
+                for day in window(self.day, USAGE_DAYS)
+                if (usage := self.usage_on(line.subscriber_id, day)) is not None
+                and line.is_active_on(day)
+            }
+
+        return self.at_hand(line.subscriber_id, "known_active", found)
 
     def rates(
         self, line: Line, measure: Measure, day: date | None = None
@@ -336,20 +368,17 @@ class Book:
 
     def _running(self, line: Line, measure: Measure) -> list[tuple[int, int]]:
         """(days, sum) over the kept days up to each, beginning with nothing."""
-        name = line.subscriber_id, measure
-        if name not in self._runnings:
-            known = self.known_active(line)
-            upto = [(0, 0)]
-            for day in window(self.day, USAGE_DAYS):
-                days, total = upto[-1]
-                value = measure(known[day]) if day in known else None
-                upto.append((days, total) if value is None else (days + 1, total + value))
-            self._runnings[name] = upto
-        return self._runnings[name]
 
-    @cached_property
-    def _runnings(self) -> dict[tuple[str, Measure], list[tuple[int, int]]]:
-        return {}
+        def upto() -> list[tuple[int, int]]:
+            known = self.known_active(line)
+            found = [(0, 0)]
+            for day in window(self.day, USAGE_DAYS):
+                days, total = found[-1]
+                value = measure(known[day]) if day in known else None
+                found.append((days, total) if value is None else (days + 1, total + value))
+            return found
+
+        return self.at_hand(line.subscriber_id, ("running", measure), upto)
 
     def usage_ratio(self, line: Line) -> tuple[Fraction, str] | None:
         """MOU30 / MOUb, else the same with data; with the resource that spoke."""
@@ -437,19 +466,30 @@ class Book:
     # Circles and areas
 
     @cached_property
-    def circles(self) -> dict[str, dict[str, dict[str, Row]]]:
-        """month -> subscriber -> number -> row, persons only (no short codes)."""
-        found: dict[str, dict[str, dict[str, Row]]] = defaultdict(lambda: defaultdict(dict))
-        for row in self.delivered.rows("usage_call_circle"):
-            number = row["counterparty_msisdn"]
-            if len(number) > self.p.short_code_max_digits:
-                found[row["month"]][row["subscriber_id"]][number] = row
-        return found
+    def circles(self) -> dict[str, dict[str, dict[str, Contact]]]:
+        """month -> subscriber -> number -> contact, persons only (no short codes)."""
+        return self._circles[0]
 
     @cached_property
     def circle_released(self) -> dict[str, date]:
         """month -> the date on which its circles were first delivered."""
-        return self._released("usage_call_circle")
+        return self._circles[1]
+
+    @cached_property
+    def _circles(self) -> tuple[dict[str, dict[str, dict[str, Contact]]], dict[str, date]]:
+        found: dict[str, dict[str, dict[str, Contact]]] = defaultdict(lambda: defaultdict(dict))
+        released: dict[str, date] = {}
+        contacts: dict[Contact, Contact] = {}  # one object for what is the same
+        for files in self.delivered.releases("usage_call_circle"):
+            for row in good_rows("usage_call_circle", files).values():
+                released.setdefault(row["month"], row["dt"])
+                number = sys.intern(row["counterparty_msisdn"])
+                if len(number) > self.p.short_code_max_digits:
+                    minutes = (row.get("minutes_out") or 0) + (row.get("minutes_in") or 0)
+                    contact = Contact(minutes, row.get("is_onnet"))
+                    circle = found[row["month"]][sys.intern(row["subscriber_id"])]
+                    circle[number] = contacts.setdefault(contact, contact)
+        return found, released
 
     @cached_property
     def areas(self) -> dict[str, dict[str, dict[str, str]]]:

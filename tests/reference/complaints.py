@@ -3,11 +3,12 @@
 Here: complaints as they stood at D. Not here: products and bills.
 
 Readings where the text leaves room: severity, category and due_at are those of the newest step
-that gives them; a complaint is opened by its OPENED step alone.
+that gives them, and so is the subscriber; a complaint is opened by its OPENED step alone.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -41,8 +42,21 @@ class Complaint:
 
 
 def complaints_of(book: Book, line: Line) -> list[Complaint]:
-    rows = sorted(book.of("care_complaints", line), key=lambda row: (row["at"], row["step"]))
-    return [Complaint(name, steps) for name, steps in by(rows, "complaint_id").items()]
+    return complaints(book).get(line.subscriber_id, [])
+
+
+def complaints(book: Book) -> dict[str, list[Complaint]]:
+    """By subscriber; a step that names nobody is its complaint's all the same."""
+    if "complaints" not in book.__dict__:
+        found: dict[str, list[Complaint]] = defaultdict(list)
+        rows = book.delivered.rows("care_complaints")
+        steps = sorted(rows, key=lambda row: (row["at"], row["step"]))
+        for name, each in by(steps, "complaint_id").items():
+            complaint = Complaint(name, each)
+            found[complaint.newest("subscriber_id") or ""].append(complaint)
+        book.__dict__["complaints"] = found
+    kept: dict[str, list[Complaint]] = book.__dict__["complaints"]
+    return kept
 
 
 def opened(book: Book, line: Line, width: int) -> list[Complaint]:

@@ -189,16 +189,16 @@ def _has_content(file: LandingFile) -> bool:
 
 
 def _decoded(raw: bytes) -> str:
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return raw.decode("utf-16")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pass
-    try:
-        return raw.decode("gb18030")
-    except UnicodeDecodeError:
-        return raw.decode("utf-8-sig", errors="replace")
+    """The text in the encoding that fits all of it, else in the one that spoils the fewest lines."""
+    has_mark = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+    encodings = ("utf-16",) if has_mark else ("utf-8-sig", "gb18030")
+    for encoding in encodings:
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    texts = [raw.decode(encoding, errors="replace") for encoding in encodings]
+    return min(texts, key=lambda text: sum("\ufffd" in line for line in text.split("\n")))
 
 
 def _text_rows(feed: str, file: LandingFile) -> Iterator[Row]:
@@ -284,8 +284,9 @@ def _parquet_rows(feed: str, file: LandingFile) -> Iterator[Row]:
         _SQL.get(column.kind, "cast({0} as varchar)").format(f'"{name}"')
         for name, column in columns
     )
-    bounded = [column for _, column in columns if column.can_refuse]
+    kept = [column.name for _, column in columns]
+    refusing = [column for _, column in columns if column.can_refuse]
     for values in _reader.execute(f"select {chosen} from {source}").fetchall():
-        row = {column.name: value for (_, column), value in zip(columns, values, strict=True)}
-        if all(column.allows(row[column.name], file.dt) for column in bounded):
+        row = dict(zip(kept, values, strict=True))
+        if all(column.allows(row[column.name], file.dt) for column in refusing):
             yield row

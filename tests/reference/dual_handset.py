@@ -125,14 +125,10 @@ def has_concentration(book: Book, line: Line) -> bool:
         circle = book.circles[month].get(line.subscriber_id, {})
         if len(circle) < book.p.dual_min_members:
             continue
-        minutes = {
-            number: (row.get("minutes_out") or 0) + (row.get("minutes_in") or 0)
-            for number, row in circle.items()
-        }
-        whole = sum(minutes.values())
+        whole = sum(contact.minutes for contact in circle.values())
         if any(
-            row.get("is_onnet") is False and minutes[number] >= book.p.dual_top_share * whole > 0
-            for number, row in circle.items()
+            contact.is_onnet is False and contact.minutes >= book.p.dual_top_share * whole > 0
+            for contact in circle.values()
         ):
             return True
     return False
@@ -153,9 +149,9 @@ def overlaps_of_month(book: Book, month: str) -> set[tuple[str, str]]:
     seen_by: dict[str, set[str]] = defaultdict(set)  # off-net number -> msisdns of ours
     owners: dict[str, set[str]] = defaultdict(set)  # number -> subscribers with it in their circle
     for name, circle in circles.items():
-        for number, row in circle.items():
+        for number, contact in circle.items():
             owners[number].add(name)
-            if row.get("is_onnet") is False and msisdns.get(name):
+            if contact.is_onnet is False and msisdns.get(name):
                 seen_by[number].add(msisdns[name] or "")
     found = set()
     for number, members in seen_by.items():
@@ -165,8 +161,8 @@ def overlaps_of_month(book: Book, month: str) -> set[tuple[str, str]]:
             theirs = members - {msisdns.get(name) or ""}
             own = {
                 member
-                for member, row in circles[name].items()
-                if member != number and not (p.dual_own_onnet_only and row.get("is_onnet") is False)
+                for member, contact in circles[name].items()
+                if member != number and not (p.dual_own_onnet_only and contact.is_onnet is False)
             }
             if min(len(theirs), len(own)) < p.dual_min_members:
                 continue

@@ -44,14 +44,18 @@ def is_open_on(holding: Row, day: date) -> bool:
     return started is not None and started <= day and (ended is None or ended > day)
 
 
-def holdings_of(book: Book, line: Line, kinds: Iterable[str] | None = None) -> list[Row]:
+def holdings_of(book: Book, line: Line, kinds: tuple[str, ...] | None = None) -> list[Row]:
     """In the order of their start."""
-    rows = [
-        row
-        for row in book.of("billing_subscriptions", line)
-        if started_on(row) is not None and (kinds is None or row.get("product_kind") in set(kinds))
-    ]
-    return sorted(rows, key=lambda row: (row["started_at"], row["subscription_id"]))
+
+    def rows() -> list[Row]:
+        found = [
+            row
+            for row in book.of("billing_subscriptions", line)
+            if started_on(row) is not None and (kinds is None or row.get("product_kind") in kinds)
+        ]
+        return sorted(found, key=lambda row: (row["started_at"], row["subscription_id"]))
+
+    return book.at_hand(line.subscriber_id, ("holdings", kinds), rows)
 
 
 def product_of(book: Book, holding: Row) -> Row:

@@ -108,6 +108,23 @@ def test_encodings_delimiters_and_line_ends(tmp_path: Path) -> None:
         assert row["name"].startswith("张")
 
 
+@pytest.mark.parametrize(
+    ("encoding", "no_character"),
+    [("utf-8", b"\xff\xff"), ("gb18030", b"\xff\xff"), ("utf-16", b"\x00\xdc")],
+)
+def test_bytes_that_are_no_text_cost_their_row_alone(
+    tmp_path: Path, encoding: str, no_character: bytes
+) -> None:
+    """As well where the other rows hold characters that only this encoding has there."""
+    text = "customer_id,org_class,name\nC1,GROUP,张三\nC2,GROUP,李四{}\nC3,GROUP,王五\n"
+    before, after = text.split("{}")
+    mark = "".encode(encoding)  # of the whole file, not of its second part
+    spoilt = before.encode(encoding) + no_character + after.encode(encoding)[len(mark) :]
+    land(tmp_path, "crm_customers_20250101.csv", spoilt)
+    rows = Delivered.as_of(tmp_path, day("2025-01-01")).rows("crm_customers")
+    assert [(row["customer_id"], row["name"]) for row in rows] == [("C1", "张三"), ("C3", "王五")]
+
+
 def test_a_reference_feed_is_its_newest_file(tmp_path: Path) -> None:
     land(tmp_path, "device_models_20250101.csv", "tac,is_dual_sim\nT1,true\nT2,true\n")
     land(tmp_path, "device_models_20250110.csv", "tac,is_dual_sim\nT1,false\n")

@@ -119,8 +119,13 @@ def complain(landing: Landing, number: str, dt: str, step: str = "OPENED", **row
         complaint_id=number,
         step=step,
         at=f"{dt} 10:00:00",
-        subscriber_id="1",
-        **{"due_at": "2026-01-01 00:00:00", "severity": "NORMAL", "category": "OTHER", **row},
+        **{
+            "subscriber_id": "1",
+            "due_at": "2026-01-01 00:00:00",
+            "severity": "NORMAL",
+            "category": "OTHER",
+            **row,
+        },
     )
 
 
@@ -156,6 +161,14 @@ def test_overdue_without_answer(make: Make, due_at: str, fires: bool) -> None:
     assert landing.says("HR1_COMPLAINT") is fires
     complain(landing, "A", "2025-05-31", "ACKNOWLEDGED", due_at=due_at)
     assert landing.says("HR1_COMPLAINT") is False
+
+
+def test_a_step_that_names_nobody_is_its_complaints_all_the_same(make: Make) -> None:
+    landing = eventful(make)
+    complain(landing, "A", "2025-05-20", severity="SEVERE", subscriber_id=None)
+    assert landing.says("HR1_COMPLAINT") is False
+    complain(landing, "A", "2025-05-21", "ACKNOWLEDGED", severity=None)
+    assert landing.says("HR1_COMPLAINT") is True
 
 
 def test_what_is_not_known_of_complaints(make: Make) -> None:
