@@ -57,7 +57,9 @@ held as (
     {%- set any = '' if is_one else 'bool_or' %}
     select
         {{ newest.replace('CONDITION', held_on.replace('DAY', as_of())) }} as plan_id,
-        {{ '' if is_one else 'max' }}(case when {{ held_on.replace('DAY', as_of()) }} then started_on end) as plan_started_on,
+        {{ '' if is_one else 'max' }}(
+            case when {{ held_on.replace('DAY', as_of()) }} then started_on end
+        ) as plan_started_on,
         {{ any }}(
             (started_on > {{ month_first() }} and started_on <= {{ as_of() }})
             or (ended_on > {{ month_first() }} and ended_on <= {{ as_of() }})
