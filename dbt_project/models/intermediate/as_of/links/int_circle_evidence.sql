@@ -164,7 +164,7 @@ shared as (
         (numbers.own_no is null or numbers.own_no <> neighbours.neighbour_no)
         and {{ chunk }}
     group by members.subscriber_id, seen.seen_no
-    having count(*) >= (select min(seen.least_common) from seen)
+    having count(*) >= (select min(needed.least_common) from seen as needed)
     {%- endfor %}
 ),
 
