@@ -4,7 +4,8 @@
 #}
 {% macro subscriber_chunks(relation) %}
     {%- set subscribers = ref('dim_subscribers') -%}
-    {%- if not execute or not load_relation(subscribers) -%}{{ return(['true']) }}{%- endif -%}
+    {#- In a unit test they are rows of the test, which cannot be asked. -#}
+    {%- if not execute or not subscribers.schema -%}{{ return(['true']) }}{%- endif -%}
     {%- set found = run_query(
         'select subscriber_id from ('
         ~ 'select subscriber_id, row_number() over (order by subscriber_id) as place'
