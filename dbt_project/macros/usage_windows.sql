@@ -100,28 +100,3 @@
     where closed_on >= {{ as_of() }} or month < {{ month_first(config.require('keeps_months')) }};
     insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ arg_dict['temp_relation'] }}
 {% endmacro %}
-
-{#
-    Conditions on `usage` that part the subscribers into ranges of `usage_chunk_subscribers`, so that
-    wide sums over many days are made of a part at a time and stay in memory.
-#}
-{% macro usage_chunks() %}
-    {%- set subscribers = ref('dim_subscribers') -%}
-    {%- if not execute or not load_relation(subscribers) -%}{{ return(['true']) }}{%- endif -%}
-    {%- set found = run_query(
-        'select subscriber_id from ('
-        ~ 'select subscriber_id, row_number() over (order by subscriber_id) as place'
-        ~ ' from (select distinct subscriber_id from ' ~ subscribers ~ ') as subscribers'
-        ~ ') as places where place % ' ~ var('usage_chunk_subscribers') ~ ' = 0 order by subscriber_id'
-    ) -%}
-    {%- set bounds = found.columns[0].values() | map('replace', "'", "''") | list -%}
-    {%- set chunks = [] -%}
-    {%- for bound in bounds -%}
-        {%- do chunks.append(
-            ("usage.subscriber_id >= '" ~ bounds[loop.index0 - 1] ~ "' and " if not loop.first else '')
-            ~ "usage.subscriber_id < '" ~ bound ~ "'"
-        ) -%}
-    {%- endfor -%}
-    {%- do chunks.append("usage.subscriber_id >= '" ~ bounds[-1] ~ "'" if bounds else 'true') -%}
-    {{ return(chunks) }}
-{% endmacro %}

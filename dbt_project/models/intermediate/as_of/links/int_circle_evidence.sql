@@ -34,7 +34,7 @@ changed as (
     {%- endif %}
 ),
 
-members as (
+told_members as (
     select
         circle.subscriber_id,
         circle.month,
@@ -46,6 +46,47 @@ members as (
     where
         {{ is_visible('circle', as_of()) }}
         and not coalesce(circle.counterparty_is_short_code, false)
+),
+
+told_numbers as (
+    select
+        subscribers.subscriber_id,
+        subscribers.msisdn_token as token
+    from {{ ref('dim_subscribers') }} as subscribers
+    where {{ is_visible('subscribers', as_of()) }} and subscribers.msisdn_token is not null
+),
+
+all_tokens as (
+    select token from told_members
+    union
+    select token from told_numbers
+),
+
+-- Short numbers in the place of tokens: all that follows handles many of them.
+tokens as (
+    select
+        token,
+        row_number() over (order by token) as token_no
+    from all_tokens
+),
+
+members as (
+    select
+        told_members.subscriber_id,
+        told_members.month,
+        tokens.token_no,
+        told_members.is_onnet,
+        told_members.minutes
+    from told_members
+    left join tokens on told_members.token = tokens.token
+),
+
+numbers as (
+    select
+        told_numbers.subscriber_id,
+        tokens.token_no as own_no
+    from told_numbers
+    inner join tokens on told_numbers.token = tokens.token
 ),
 
 circles as (
@@ -71,19 +112,13 @@ concentrated as (
         and circles.top_offnet_minutes >= parameters.dual_top_share * circles.minutes
 ),
 
-numbers as (
-    select subscribers.subscriber_id, subscribers.msisdn_token
-    from {{ ref('dim_subscribers') }} as subscribers
-    where {{ is_visible('subscribers', as_of()) }} and subscribers.msisdn_token is not null
-),
-
 -- What we see of the circle of an off-net number: those of us who have it in theirs. A number with
 -- more of them than any own circle can overlap enough is left out before anything is joined to it.
 neighbours as (
     select distinct
         members.month,
-        members.token,
-        numbers.msisdn_token as neighbour
+        members.token_no,
+        numbers.own_no as neighbour_no
     from members
     inner join numbers on members.subscriber_id = numbers.subscriber_id
     where not members.is_onnet
@@ -96,47 +131,52 @@ largest as (
 seen as (
     select
         neighbours.month,
-        neighbours.token,
+        neighbours.token_no,
         count(*) as size,
-        row_number() over (order by neighbours.month, neighbours.token) as seen_no
+        parameters.dual_jaccard * greatest(count(*) - 1, parameters.dual_min_members) as least_common,
+        row_number() over (order by neighbours.month, neighbours.token_no) as seen_no
     from neighbours
     cross join parameters
     cross join largest
-    group by neighbours.month, neighbours.token, parameters.dual_min_members, parameters.dual_jaccard, largest.size
+    group by neighbours.month, neighbours.token_no, parameters.dual_min_members, parameters.dual_jaccard, largest.size
     having
         count(*) >= parameters.dual_min_members
         and (count(*) - 1) * parameters.dual_jaccard <= largest.size
 ),
 
--- Numbers in the place of tokens: what is counted below is many rows.
+-- What is counted is many rows, and few of them have enough in common.
 shared as (
+    {%- for chunk in subscriber_chunks('members') %}
+    {{ 'union all' if not loop.first }}
     select
         members.subscriber_id,
         seen.seen_no,
         count(*) as common
     from seen
-    inner join neighbours on seen.month = neighbours.month and seen.token = neighbours.token
+    inner join neighbours on seen.month = neighbours.month and seen.token_no = neighbours.token_no
     inner join members
         on
             neighbours.month = members.month
-            and neighbours.neighbour = members.token
-            and seen.token <> members.token
+            and neighbours.neighbour_no = members.token_no
+            and seen.token_no <> members.token_no
     left join numbers on members.subscriber_id = numbers.subscriber_id
-    where numbers.msisdn_token is null or numbers.msisdn_token <> neighbours.neighbour
+    where
+        (numbers.own_no is null or numbers.own_no <> neighbours.neighbour_no)
+        and {{ chunk }}
     group by members.subscriber_id, seen.seen_no
+    having count(*) >= (select min(needed.least_common) from seen as needed)
+    {%- endfor %}
 ),
 
 likely as (
     select
         shared.subscriber_id,
         seen.month,
-        seen.token,
+        seen.token_no,
         seen.size as seen_size,
         shared.common
     from shared
-    inner join seen on shared.seen_no = seen.seen_no
-    cross join parameters
-    where shared.common >= parameters.dual_jaccard * greatest(seen.size - 1, parameters.dual_min_members)
+    inner join seen on shared.seen_no = seen.seen_no and shared.common >= seen.least_common
 ),
 
 -- Neither the owner nor the number itself is a member of what is compared.
@@ -145,21 +185,21 @@ compared as (
         likely.subscriber_id,
         likely.month,
         likely.common,
-        likely.seen_size - {{ one_if('own_seen.neighbour is not null') }} as seen_size,
-        circles.size - {{ one_if('own_member.token is not null') }} as own_size
+        likely.seen_size - {{ one_if('own_seen.neighbour_no is not null') }} as seen_size,
+        circles.size - {{ one_if('own_member.token_no is not null') }} as own_size
     from likely
     inner join circles on likely.subscriber_id = circles.subscriber_id and likely.month = circles.month
     left join numbers on likely.subscriber_id = numbers.subscriber_id
     left join neighbours as own_seen
         on
             likely.month = own_seen.month
-            and likely.token = own_seen.token
-            and numbers.msisdn_token = own_seen.neighbour
+            and likely.token_no = own_seen.token_no
+            and numbers.own_no = own_seen.neighbour_no
     left join members as own_member
         on
             likely.subscriber_id = own_member.subscriber_id
             and likely.month = own_member.month
-            and likely.token = own_member.token
+            and likely.token_no = own_member.token_no
 ),
 
 overlapping as (

@@ -5,7 +5,7 @@
     keeps_months=9
 ) }}
 {%- set months = months_to_close([1, 2, 3, 4, 5, 6, 7, 8, 9]) %}
-{%- set chunks = usage_chunks() if months else ['false'] %}
+{%- set chunks = subscriber_chunks('usage') if months else ['false'] %}
 
 -- Use of closed months, over known days, as it was known on the day after the month. What comes later
 -- is in int_usage_month_corrections.

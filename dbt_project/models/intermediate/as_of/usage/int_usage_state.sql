@@ -184,7 +184,7 @@ select
 from carried
 where days_seen_120d > 0
 {%- else -%}
-{%- set chunks = usage_chunks() -%}
+{%- set chunks = subscriber_chunks('usage') -%}
 {%- for chunk in chunks -%}
 {%- set part = loop.index -%}
 sums_120d_{{ part }} as (
