@@ -53,7 +53,11 @@ told_numbers as (
         subscribers.subscriber_id,
         subscribers.msisdn_token as token
     from {{ ref('dim_subscribers') }} as subscribers
-    where {{ is_visible('subscribers', as_of()) }} and subscribers.msisdn_token is not null
+    where
+        {{ is_visible('subscribers', as_of()) }}
+        and subscribers.msisdn_token is not null
+        -- on most days no circles came, and nobody's number is looked for
+        and exists (select 1 from changed)
 ),
 
 all_tokens as (
