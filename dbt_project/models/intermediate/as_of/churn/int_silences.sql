@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('int_activity_taken_back') }}
 {{ config(
     materialized='incremental',
     incremental_strategy='as_of',
@@ -133,38 +134,16 @@ told as (
     group by subscriber_id
 ),
 
--- Active days that a correction took away.
+-- Active days of the state that a correction took away.
 taken as (
     select
-        newer.subscriber_id,
-        newer.usage_date as place_on
-    from {{ ref('fct_usage_daily') }} as newer
-    inner join {{ ref('fct_usage_daily') }} as older
-        on
-            newer.subscriber_id = older.subscriber_id
-            and newer.usage_date = older.usage_date
-            and {{ is_visible('older', previous_day) }}
-            and older.visible_to <= {{ as_of() }}
+        subscriber_id,
+        active_on as place_on
+    from {{ ref('int_activity_taken_back') }}
     where
-        newer.visible_from > {{ previous_day }}
-        and {{ is_visible('newer', as_of()) }}
-        and newer.usage_date > {{ days_after(as_of(), -correction_days) }}
-        and newer.usage_date <= {{ previous_day }}
-        and older.usage_date > {{ days_after(as_of(), -correction_days) }}
-        and older.is_activity_day
-        and not newer.is_activity_day
-    union
-    select
-        older.subscriber_id,
-        cast(older.paid_at as date) as place_on
-    from {{ ref('fct_payments') }} as older
-    where
-        older.visible_from <= {{ previous_day }}
-        and older.visible_from > {{ days_after(as_of(), -correction_days) }}
-        and older.visible_to > {{ previous_day }}
-        and older.visible_to <= {{ as_of() }}
-        and older.amount_cny > 0
-        and older.subscriber_id is not null
+        active_on <= {{ previous_day }}
+        and told_from <= {{ previous_day }}
+        and told_until > {{ previous_day }}
 ),
 
 -- Marks that the carried silences do not answer: the one that ends at or after the mark and the one

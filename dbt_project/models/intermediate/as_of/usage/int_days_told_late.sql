@@ -1,0 +1,50 @@
+{{ config(materialized='table') }}
+
+-- Days of lines of which the status may have been told anew in the last days, after the day itself:
+-- what was made of these days before `told_on` no longer holds. More than that is no harm. A table,
+-- so that the engine knows that it is small.
+with
+-- From its start on a status stands that was told later.
+late_standings as (
+    select
+        subscriber_id,
+        standing_from as told_of,
+        told_on
+    from {{ ref('int_standings') }}
+    where told_on > {{ days_after(as_of(), -var('state_max_step')) }} and standing_from < told_on
+),
+
+-- A line without any status is in service; what is told first says what it was before.
+untold as (
+    select
+        versions.subscriber_id,
+        cast('0001-01-01' as date) as told_of,
+        max(versions.visible_from) as told_on
+    from {{ ref('dim_subscribers') }} as versions
+    where versions.visible_from <= {{ as_of() }}
+    group by versions.subscriber_id
+    having
+        min(versions.visible_from) < max(versions.visible_from)
+        and max(versions.visible_from) > {{ days_after(as_of(), -var('state_max_step')) }}
+        and coalesce(
+            min(case when versions.status is not null then versions.visible_from end)
+            > {{ days_after(as_of(), -var('state_max_step')) }},
+            true
+        )
+),
+
+told as (
+    select * from late_standings
+    union all
+    select * from untold
+)
+
+select
+    told.subscriber_id,
+    days.known_on as usage_date,
+    max(told.told_on) as told_on
+from told
+inner join {{ ref('int_known_days') }} as days
+    on told.told_of <= days.known_on and told.told_on > days.known_on
+where days.known_on >= {{ month_first(4) }}
+group by told.subscriber_id, days.known_on
