@@ -28,7 +28,9 @@
 {%- endmacro %}
 
 {# Select list: the measures of a day, by name. #}
-{% macro usage_names() -%}{{ usage_measures() | join(',\n        ') }}{%- endmacro %}
+{% macro usage_names(prefix='') -%}
+    {{ prefix }}{{ usage_measures() | join(',\n        ' ~ prefix) }}
+{%- endmacro %}
 
 {# Select list: when each mark was last seen in the rows of `usage` for which `condition` holds. #}
 {% macro usage_last_seen(condition='true', prefix='', aggregate='max') -%}

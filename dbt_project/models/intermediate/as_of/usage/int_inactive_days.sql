@@ -23,18 +23,12 @@ known_days as (
 ),
 
 {% if previous -%}
-delivered as (
+told_late as (
     select
-        usage.subscriber_id,
-        usage.usage_date,
-        {{ usage_sums(aggregate='') }}
-    from {{ ref('fct_usage_daily') }} as usage
-    inner join known_days on usage.usage_date = known_days.known_on
-    cross join parameters
-    where
-        usage.visible_from > {{ kept_on }}
-        and usage.usage_date between {{ month_first(4) }} and {{ as_of() }}
-        and {{ is_visible('usage', as_of()) }}
+        subscriber_id,
+        usage_date
+    from {{ ref('int_days_told_late') }}
+    where told_on > {{ kept_on }} and usage_date <= {{ kept_on }}
 ),
 
 -- Earlier rows that stand no more: a newer one took their place.
@@ -49,28 +43,6 @@ replaced as (
         and usage_date between {{ month_first(4) }} and {{ kept_on }}
 ),
 
-told_late as (
-    select
-        subscriber_id,
-        usage_date
-    from {{ ref('int_days_told_late') }}
-    where told_on > {{ kept_on }} and usage_date <= {{ kept_on }}
-),
-
-looked_up as (
-    select
-        usage.subscriber_id,
-        usage.usage_date,
-        {{ usage_sums(aggregate='') }}
-    from {{ ref('fct_usage_daily') }} as usage
-    inner join told_late on usage.subscriber_id = told_late.subscriber_id and usage.usage_date = told_late.usage_date
-    cross join parameters
-    where
-        usage.visible_from <= {{ kept_on }}
-        and usage.usage_date between {{ month_first(4) }} and {{ kept_on }}
-        and {{ is_visible('usage', as_of()) }}
-),
-
 carried as (
     select kept.*
     from {{ this }} as kept
@@ -83,33 +55,27 @@ carried as (
         and told_late.subscriber_id is null
 ),
 
-used as (
-    select
-        subscriber_id,
-        usage_date,
-        {{ usage_names() }}
-    from carried
-    union all
-    select * from delivered
-    union all
-    select * from looked_up
-),
-
-{% else -%}
-used as (
-    select
-        usage.subscriber_id,
-        usage.usage_date,
-        {{ usage_sums(aggregate='') }}
+{% endif -%}
+looked_at as (
+    select usage.*
     from {{ ref('fct_usage_daily') }} as usage
     inner join known_days on usage.usage_date = known_days.known_on
-    cross join parameters
     where
         usage.usage_date between {{ month_first(4) }} and {{ as_of() }}
         and {{ is_visible('usage', as_of()) }}
+        {%- if previous %}
+        and usage.visible_from > {{ kept_on }}
+    union all
+    select usage.*
+    from {{ ref('fct_usage_daily') }} as usage
+    inner join told_late on usage.subscriber_id = told_late.subscriber_id and usage.usage_date = told_late.usage_date
+    where
+        usage.usage_date between {{ month_first(4) }} and {{ kept_on }}
+        and {{ is_visible('usage', as_of()) }}
+        and usage.visible_from <= {{ kept_on }}
+        {%- endif %}
 ),
 
-{% endif -%}
 active as (
     select
         subscriber_id,
@@ -117,18 +83,38 @@ active as (
         coalesce(standing_to, cast('9999-12-31' as date)) as standing_to
     from {{ ref('int_standings') }}
     where status = 'ACTIVE'
+),
+
+inactive as (
+    select looked_at.*
+    from looked_at
+    left join active
+        on
+            looked_at.subscriber_id = active.subscriber_id
+            and looked_at.usage_date >= active.standing_from
+            and looked_at.usage_date < active.standing_to
+    where active.subscriber_id is null
 )
 
 select
     {{ as_of() }} as as_of_date,
-    used.*
-from used
-where
-    not exists (
-        select 1
-        from active
-        where
-            active.subscriber_id = used.subscriber_id
-            and active.standing_from <= used.usage_date
-            and active.standing_to > used.usage_date
-    )
+    usage.subscriber_id,
+    usage.usage_date,
+    {{ usage_sums(aggregate='') }}
+from inactive as usage
+cross join parameters
+{%- if previous %}
+union all
+select
+    {{ as_of() }} as as_of_date,
+    carried.subscriber_id,
+    carried.usage_date,
+    {{ usage_names('carried.') }}
+from carried
+left join active
+    on
+        carried.subscriber_id = active.subscriber_id
+        and carried.usage_date >= active.standing_from
+        and carried.usage_date < active.standing_to
+where active.subscriber_id is null
+{%- endif %}
