@@ -42,7 +42,6 @@ def automation(installation: Installation) -> dg.Definitions:
         LOAD_FEEDS,
         selection=(
             dg.AssetSelection.groups(*LOAD_GROUPS)
-            | dg.AssetSelection.assets(["step1_find", "churn_features"])
             | dg.AssetSelection.tag("as_of_day", "")
         )
         - monthly

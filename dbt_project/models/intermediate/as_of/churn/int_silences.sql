@@ -9,8 +9,11 @@
 {%- set told_since = previous_day or "cast('0001-01-01' as date)" -%}
 {#- A correction may take activity away, or a status be told, so many days later; what lies before stands. -#}
 {%- set correction_days = 120 -%}
+{%- set is_paid_alive = "payments.amount_cny > 0
+        and coalesce(payments.payment_kind, 'TOPUP') <> 'REVERSAL'
+        and not coalesce(payments.payment_kind = 'BILL' and cast(payments.paid_at as date) > exits.exit_on, false)" -%}
 
--- Signs of life of each line, as the silences between them: `active_before` and `active_after` are
+-- Signs of life of each line (use, and payments but for bills after its exit), as the silences between them: `active_before` and `active_after` are
 -- two active days with none between. Kept are the time before the first (no `active_before`), the
 -- time since the last (no `active_after`), silences that are long enough for churn, and those that
 -- touch a mark (int_service_marks). A day is carried forward from the newest earlier one: only lines
@@ -22,6 +25,14 @@ definition as (
 
 marks as (
     select * from {{ ref('int_service_marks') }}
+),
+
+-- Who left still pays the last bills.
+exits as (
+    select subscriber_id, min(cast(occurred_at as date)) as exit_on
+    from {{ ref('fct_churn_events') }} as events
+    where {{ is_visible('events', as_of()) }} and kind is not null
+    group by subscriber_id
 ),
 
 -- What is told of active days: all of it, or since the state that is carried forward.
@@ -38,16 +49,16 @@ news as (
         and usage.visible_from > {{ told_since }}
     union
     select
-        subscriber_id,
-        cast(paid_at as date) as active_on
+        payments.subscriber_id,
+        cast(payments.paid_at as date) as active_on
     from {{ ref('fct_payments') }} as payments
+    left join exits on payments.subscriber_id = exits.subscriber_id
     where
-        amount_cny > 0
-        and coalesce(payment_kind, 'TOPUP') <> 'REVERSAL'
+        {{ is_paid_alive }}
         and {{ is_visible('payments', as_of()) }}
-        and cast(paid_at as date) <= {{ as_of() }}
-        and subscriber_id is not null
-        and visible_from > {{ told_since }}
+        and cast(payments.paid_at as date) <= {{ as_of() }}
+        and payments.subscriber_id is not null
+        and payments.visible_from > {{ told_since }}
 ),
 
 {% if not previous %}
@@ -133,7 +144,7 @@ told as (
     group by subscriber_id
 ),
 
--- Active days that a correction took away.
+-- Active days that a correction may have taken away, or an exit that was told: looked at again.
 taken as (
     select
         newer.subscriber_id,
@@ -165,6 +176,19 @@ taken as (
         and older.visible_to <= {{ as_of() }}
         and older.amount_cny > 0
         and older.subscriber_id is not null
+    union
+    select payments.subscriber_id, cast(payments.paid_at as date) as place_on
+    from {{ ref('fct_churn_events') }} as events
+    inner join {{ ref('fct_payments') }} as payments on events.subscriber_id = payments.subscriber_id
+    where
+        (
+            (events.visible_from > {{ previous_day }} and events.visible_from <= {{ as_of() }})
+            or (events.visible_to > {{ previous_day }} and events.visible_to <= {{ as_of() }})
+        )
+        and payments.payment_kind = 'BILL'
+        and {{ is_visible('payments', as_of()) }}
+        and payments.visible_from > {{ days_after(as_of(), -correction_days) }}
+        and cast(payments.paid_at as date) <= {{ as_of() }}
 ),
 
 -- Marks that the carried silences do not answer: the one that ends at or after the mark and the one
@@ -246,9 +270,9 @@ looked_up as (
             >= {{ days_after('places.place_on', '-definition.silent_days_prepaid - 1') }}
             and cast(payments.paid_at as date)
             <= {{ days_after('places.place_on', 'definition.silent_days_prepaid + 1') }}
+    left join exits on payments.subscriber_id = exits.subscriber_id
     where
-        payments.amount_cny > 0
-        and coalesce(payments.payment_kind, 'TOPUP') <> 'REVERSAL'
+        {{ is_paid_alive }}
         and {{ is_visible('payments', as_of()) }}
         and payments.visible_from > {{ days_after(as_of(), -2 * correction_days) }}
         and cast(payments.paid_at as date) <= {{ as_of() }}

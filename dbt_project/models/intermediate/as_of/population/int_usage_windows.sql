@@ -4,7 +4,7 @@
     'voice_unknown_days_7d', 'voice_unknown_days_30d', 'voice_unknown_days_120d',
     'data_mb_7d', 'data_mb_30d', 'data_mb_120d',
     'data_unknown_days_7d', 'data_unknown_days_30d', 'data_unknown_days_120d',
-    'voice_in_minutes_30d', 'voice_offnet_minutes_30d',
+    'voice_out_known_minutes_30d', 'voice_offnet_minutes_30d',
     'voice_competitor_minutes_30d', 'voice_competitor_minutes_120d',
     'calls_30d', 'dropped_calls_30d', 'failed_calls_30d', 'poor_coverage_minutes_30d',
     'use_days_7d', 'use_days_30d',
@@ -86,8 +86,8 @@ select
     counted.use_days_7d / nullif(counted.active_days_7d, 0) as activity_day_share_7d,
     counted.use_days_30d / nullif(counted.active_days_30d, 0) as activity_day_share_30d,
     case
-        when delivered.has_voice_in_minutes_30d
-            then counted.voice_in_minutes_30d / nullif(counted.voice_minutes_30d, 0)
+        when delivered.has_voice_minutes_30d
+            then 1 - counted.voice_out_known_minutes_30d / nullif(counted.voice_minutes_30d, 0)
     end as incoming_share_30d,
     case
         when delivered.has_voice_offnet_minutes_30d
