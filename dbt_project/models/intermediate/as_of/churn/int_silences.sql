@@ -9,12 +9,14 @@
 {%- set told_since = previous_day or "cast('0001-01-01' as date)" -%}
 {#- A correction may take activity away, or a status be told, so many days later; what lies before stands. -#}
 {%- set correction_days = 120 -%}
-{%- set is_paid_alive = "payments.amount_cny > 0
+{%- set is_paid_alive -%}
+payments.amount_cny > 0
         and coalesce(payments.payment_kind, 'TOPUP') <> 'REVERSAL'
-        and not coalesce(payments.payment_kind = 'BILL' and cast(payments.paid_at as date) > exits.exit_on, false)" -%}
+        and not coalesce(payments.payment_kind = 'BILL' and cast(payments.paid_at as date) > exits.exit_on, false)
+{%- endset %}
 
--- Signs of life of each line (use, and payments but for bills after its exit), as the silences between them: `active_before` and `active_after` are
--- two active days with none between. Kept are the time before the first (no `active_before`), the
+-- Signs of life of each line (use, and payments but for bills after its exit), as the silences between
+-- them: `active_before` and `active_after` are two active days with none between. Kept are the time before the first (no `active_before`), the
 -- time since the last (no `active_after`), silences that are long enough for churn, and those that
 -- touch a mark (int_service_marks). A day is carried forward from the newest earlier one: only lines
 -- whose silences change are looked at again, so that a day costs the same however long history is.

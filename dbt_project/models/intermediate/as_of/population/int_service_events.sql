@@ -7,11 +7,14 @@ known as (
     select
         {% for feed in ['care_complaints', 'care_interactions', 'usage_competitor_contacts'] %}
         count(case when feed = '{{ feed }}' then 1 end) > 0 as has_{{ feed }}_90d,
-        count(case when feed = '{{ feed }}' and dt > {{ days_after(as_of(), -30) }} then 1 end) > 0
-            as has_{{ feed }}_30d{{ ',' if not loop.last }}
+        count(case when feed = '{{ feed }}' and is_of_30d then 1 end) > 0 as has_{{ feed }}_30d,
         {% endfor %}
-    from {{ ref('fct_feed_days') }}
-    where is_arrived and dt > {{ days_after(as_of(), -90) }} and dt <= {{ as_of() }}
+        count(*) as arrivals
+    from (
+        select feed, dt > {{ days_after(as_of(), -30) }} as is_of_30d
+        from {{ ref('fct_feed_days') }}
+        where is_arrived and dt > {{ days_after(as_of(), -90) }} and dt <= {{ as_of() }}
+    ) as arrived
 ),
 
 complaints as (

@@ -58,16 +58,14 @@ plans as (
         billed.subscriber_id,
         cast(plans.voice_minutes as double) as allowance_minutes,
         cast(plans.data_mb as double) as allowance_mb,
-        row_number() over (
-            partition by billed.subscriber_id order by plans.valid_from desc
-        ) as version_rank
+        row_number() over (partition by billed.subscriber_id order by plans.valid_from desc) as version_rank
     from billed
     inner join {{ ref('dim_plans') }} as plans
         on
             billed.plan_id = plans.plan_id
             and {{ is_visible('plans', as_of()) }}
-            and plans.valid_from <= billed.month
-            and (plans.valid_to is null or plans.valid_to >= billed.month)
+            and billed.month >= plans.valid_from
+            and (plans.valid_to is null or billed.month <= plans.valid_to)
 ),
 
 payment_days as (

@@ -1,3 +1,4 @@
+-- noqa: disable=LT02
 {{ config(materialized='table') }}
 {%- set sums = [
     'voice_minutes_7d', 'voice_minutes_30d', 'voice_minutes_120d',
