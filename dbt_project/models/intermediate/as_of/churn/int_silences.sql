@@ -16,10 +16,11 @@ payments.amount_cny > 0
 {%- endset %}
 
 -- Signs of life of each line (use, and payments but for bills after its exit), as the silences between
--- them: `active_before` and `active_after` are two active days with none between. Kept are the time before the first (no `active_before`), the
--- time since the last (no `active_after`), silences that are long enough for churn, and those that
--- touch a mark (int_service_marks). A day is carried forward from the newest earlier one: only lines
--- whose silences change are looked at again, so that a day costs the same however long history is.
+-- them: `active_before` and `active_after` are two active days with none between. Kept are the time
+-- before the first (no `active_before`), the time since the last (no `active_after`), silences that are
+-- long enough for churn, and those that touch a mark (int_service_marks). A day is carried forward from
+-- the newest earlier one: only lines whose silences change are looked at again, so that a day costs the
+-- same however long history is.
 with
 definition as (
     select silent_days_prepaid from {{ ref('int_churn_definition') }}
