@@ -120,7 +120,7 @@ def load(operator: Operator) -> None:
         receive(made, feed, days)
     made.warehouse.register(made.relations)
     models = ("resource_type:seed", "staging", "+marts.core")
-    build(made, FIRST, operator.last, *models, *NO_TESTS, "fct_churn", "tag:as_of_day")
+    build(made, FIRST, operator.last, *models, *NO_TESTS, "tag:as_of_day")
 
 
 def look_at(operator: Operator, day: date) -> dict[str, Any]:

@@ -6,6 +6,11 @@
 {# The month that the run learns for: its first day, as SQL. #}
 {% macro learning_month() %}cast('{{ var("month") }}' as date){% endmacro %}
 
+{# The newest date before that month as of which lines were looked at, as SQL: what its learning knows. #}
+{% macro known_on() -%}
+    (select max(as_of_date) from {{ ref('churn_features') }} where as_of_date < {{ learning_month() }})
+{%- endmacro %}
+
 {# `column` lies within the release dates of this run. #}
 {% macro is_of_this_run(column) -%}
     {{ column }} between {{ from_date() }} and {{ to_date() }}

@@ -38,11 +38,6 @@ class Adapter:
 adapter = Adapter()
 
 
-def churn_spells(as_of_dates: str) -> str:
-    """A stand-in for the macro of this name: a select of the first of its columns."""
-    return f"select as_of_date from ({as_of_dates}) as as_of_dates"
-
-
 def usage_measures() -> dict[str, tuple[str, str, list[int | str]]]:
     """A stand-in for the macro of this name: one of its measures, with every window."""
     return {"data_mb": ("usage.data_mb", "decimal(18, 3)", [7, 30, 60, 120, "mtd"])}

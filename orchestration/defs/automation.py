@@ -40,11 +40,7 @@ def automation(installation: Installation) -> dg.Definitions:
     )
     load_feeds = dg.define_asset_job(
         LOAD_FEEDS,
-        selection=(
-            dg.AssetSelection.groups(*LOAD_GROUPS)
-            | dg.AssetSelection.assets(["step1_find", "churn_features"])
-            | dg.AssetSelection.tag("as_of_day", "")
-        )
+        selection=(dg.AssetSelection.groups(*LOAD_GROUPS) | dg.AssetSelection.tag("as_of_day", ""))
         - monthly
         - dg.AssetSelection.assets(["staging", "stg_loop__churn_scores"]),
         partitions_def=days,

@@ -26,8 +26,8 @@ INPUTS = {
     "intermediate.int_known_days": "known_on date, day_number bigint",
     "intermediate.int_lines": "subscriber_id varchar, org_id varchar, status varchar,"
     " status_reason varchar, is_active boolean, is_held boolean",
-    "intermediate.int_churn": "subscriber_id varchar, org_id varchar, confirmed_at date,"
-    " returned_on date, is_operator_removed boolean",
+    "intermediate.int_churn": "as_of_date date, subscriber_id varchar, org_id varchar,"
+    " confirmed_at date, returned_on date, is_operator_removed boolean",
     "step1_find.signals": "as_of_date date, subscriber_id varchar, kind varchar, is_weak boolean,"
     " first_seen date",
     "step1_find.dual_handsets": "subscriber_id varchar, as_of_date date, dual_handset boolean",
@@ -117,7 +117,7 @@ def tell(warehouse: TinyWarehouse, lives: dict[str, Life], day: date, known: lis
             for name in names
         ],
         "intermediate.int_churn": [
-            (name, "b", life.confirmed_at, life.returned_on, False)
+            (day, name, "b", life.confirmed_at, life.returned_on, False)
             for name, life in lives.items()
             if life.confirmed_at is not None
         ],

@@ -19,7 +19,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from orchestration import cli
+from orchestration.defs.automation import DAILY_LOOP
+from orchestration.defs.step1_find.churn import SCORES_KEY
 from orchestration.landing.releases import scan
+from orchestration.runs import Runner, failures
 from tests.loop.conftest import (
     CORRECTED_ON,
     EVALUATED_IN,
@@ -447,3 +450,21 @@ def test_status_shows_what_came_and_no_personal_value(
         assert expected in text
     numbers = {number for number, _ in people_of(world).values()}
     assert not [value for value in {*numbers, *PLANTED.values()} if value and value in text]
+
+
+def test_a_day_whose_features_are_no_longer_kept_is_not_scored(
+    world: World, dagster_home: None
+) -> None:
+    """O18: not a file without scores, but a failure that says what to do."""
+    path = world.lake.loop_day("churn_scores", SECOND)
+    before = path.read_bytes()
+    job = Runner(world.settings, lambda step: None).defs.resolve_job_def(DAILY_LOOP)
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            asset_selection=[SCORES_KEY],
+            partition_key=str(SECOND),
+            raise_on_error=False,
+        )
+    assert f"no churn_features are kept as of {SECOND}" in "\n".join(failures(result))
+    assert path.read_bytes() == before

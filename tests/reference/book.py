@@ -395,13 +395,20 @@ class Book:
 
     @cached_property
     def payment_days(self) -> dict[str, set[date]]:
-        """Days with a payment > 0."""
+        """Days with a payment > 0, but for bills paid after the exit."""
         found: dict[str, set[date]] = defaultdict(set)
         for row in self.delivered.rows("billing_payments"):
             is_paid = (row.get("amount_cny") or 0) > 0 and row.get("payment_kind") != "REVERSAL"
-            if is_paid and row.get("paid_at") is not None:
+            if is_paid and row.get("paid_at") is not None and not self.settles_after_exit(row):
                 found[row["subscriber_id"]].add(row["paid_at"].date())
         return found
+
+    def settles_after_exit(self, payment: Row) -> bool:
+        """Who left still pays the last bills: no sign of life."""
+        event = self.exits.get(payment["subscriber_id"])
+        left_on = event["at"].date() if event is not None else None
+        is_bill = payment.get("payment_kind") == "BILL"
+        return is_bill and left_on is not None and payment["paid_at"].date() > left_on
 
     @cached_property
     def activity_days(self) -> dict[str, set[date]]:

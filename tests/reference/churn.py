@@ -18,7 +18,8 @@ Readings where the text leaves room:
   a DEACTIVATED without event is read by its reason: PORT_OUT, CUSTOMER_REQUEST (closed), ARREARS,
   EXPIRED, NONE (prepaid: expired, postpaid: closed).
 - *Back* after a confirmed churn: the line is ACTIVE and has an activity day, or returns from a
-  suspension to ACTIVE. The new spell is eligible 30 days later.
+  suspension to ACTIVE. The new spell is eligible 30 days later. A bill paid after an exit event is
+  no activity: who left still pays the last ones.
 - Removed or departed while already confirmed: the first churn stands.
 - Voluntary: neither an arrears exit nor natural (LIFE_EVENT without competitor).
 """

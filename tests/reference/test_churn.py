@@ -85,6 +85,27 @@ def test_a_payment_is_activity_and_a_reversal_is_not(make: Make) -> None:
         assert (of(landing.book()).churns == []) is is_activity
 
 
+@pytest.mark.parametrize(("kind", "is_back"), [("BILL", False), ("TOPUP", True)])
+def test_the_last_bill_after_an_exit_is_no_return(make: Make, kind: str, is_back: bool) -> None:
+    """The status has not followed the event."""
+    landing = make(FIRST, "2025-03-10")
+    landing.line("1", prepaid=False)
+    landing.use("1", FIRST, "2025-02-09")
+    landing.add(
+        "churn_events", "2025-02-10", subscriber_id="1", at="2025-02-10 08:00:00", kind="PORT_OUT"
+    )
+    landing.add(
+        "billing_payments",
+        "2025-02-20",
+        subscriber_id="1",
+        paid_at="2025-02-20 09:00:00",
+        amount_cny="59.00",
+        payment_kind=kind,
+    )
+    (churn,) = of(landing.book()).churns
+    assert churn.revived_on == (day("2025-02-20") if is_back else None)
+
+
 def test_postpaid_silence_is_no_churn(make: Make) -> None:
     landing = make(FIRST, "2025-05-01")
     landing.line("1", prepaid=False)

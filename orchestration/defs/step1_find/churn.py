@@ -30,6 +30,10 @@ POPULATION_SQL = """
 select * from step1_find.churn_features
 where as_of_date = $day and in_population order by subscriber_id
 """
+KEPT_SQL = """
+select count(*) filter (where as_of_date = $day) as of_day, count(*) as kept
+from step1_find.churn_features
+"""
 LABEL_SQL = "select lead_days, horizon_days, source from intermediate.int_churn_definition"
 
 
@@ -132,6 +136,11 @@ def churn_scores_asset(installation: Installation) -> dg.AssetsDefinition:
                 f"no churn model for {month:%Y-%m}: run monthly_learning for {month} first"
             )
         model = churn_model.load(folder)
+        (features,) = installation.warehouse.table(KEPT_SQL, {"day": day}).to_pylist()
+        if features["kept"] and not features["of_day"]:
+            raise dg.Failure(
+                f"no churn_features are kept as of {day}: run load_feeds or daily_loop of {day} first"
+            )
         population = installation.warehouse.table(POPULATION_SQL, {"day": day}).to_pandas()
         scores = churn_model.score(model, population)
         path = installation.lake.loop_day("churn_scores", day)

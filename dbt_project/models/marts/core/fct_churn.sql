@@ -1,33 +1,36 @@
-{{ config(materialized='table') }}
+{{ config(materialized='view', tags=['as_of_day']) }}
 
 with
-spells as (
-    select * from {{ ref('int_churn_spells') }}
+-- On a date without any churn there are silences at least.
+dates as (
+    select as_of_date from {{ ref('int_churn') }}
+    union
+    select as_of_date from {{ ref('int_silences') }}
 ),
 
 newest as (
-    select as_of_date from {{ ref('int_as_of_dates') }} where is_newest
+    select max(as_of_date) as as_of_date from dates
 )
 
 select
-    spells.subscriber_id,
-    spells.spell_no,
-    spells.customer_id,
-    spells.org_id,
-    spells.payment_mode,
-    spells.churn_case,
-    spells.role,
-    spells.churn_date,
-    spells.confirmed_at,
-    spells.returned_on,
-    spells.is_revived,
-    spells.is_voluntary,
-    spells.is_arrears_exit,
-    spells.is_operator_removed,
-    spells.is_natural_churn,
-    spells.is_bulk_exit,
-    spells.stated_cause,
-    spells.competitor,
-    spells.as_of_date
-from spells
-inner join newest on spells.as_of_date = newest.as_of_date
+    churn.subscriber_id,
+    churn.spell_no,
+    churn.customer_id,
+    churn.org_id,
+    churn.payment_mode,
+    churn.churn_case,
+    churn.role,
+    churn.churn_date,
+    churn.confirmed_at,
+    churn.returned_on,
+    churn.is_revived,
+    churn.is_voluntary,
+    churn.is_arrears_exit,
+    churn.is_operator_removed,
+    churn.is_natural_churn,
+    churn.is_bulk_exit,
+    churn.stated_cause,
+    churn.competitor,
+    churn.as_of_date
+from {{ ref('int_churn') }} as churn
+inner join newest on churn.as_of_date = newest.as_of_date

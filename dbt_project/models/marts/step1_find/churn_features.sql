@@ -1,55 +1,22 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='replace_where',
+    incremental_strategy='as_of',
     on_schema_change='fail',
-    replaces={'index_dates': 'as_of_date'}
+    keeps='index_dates',
+    tags=['as_of_day']
 ) }}
 
 with
-definition as (
-    select * from {{ ref('int_churn_definition') }}
+parameters as (
+    select usage_min_base_mb from {{ ref('int_signal_parameters') }}
 ),
 
 population as (
     select * from {{ ref('int_population') }}
 ),
 
-windows as (
-    select * from {{ ref('int_usage_windows') }}
-),
-
--- Minutes and MB per 30 known ACTIVE days.
-rates as (
-    select
-        windows.*,
-        30 * windows.minutes_7d / nullif(windows.known_7d, 0) as minutes_rate_7d,
-        30 * windows.minutes_30d / nullif(windows.known_30d, 0) as minutes_rate_30d,
-        30 * windows.minutes_prior90 / nullif(windows.known_prior90, 0) as minutes_rate_prior90,
-        30 * windows.mb_7d / nullif(windows.known_7d, 0) as mb_rate_7d,
-        30 * windows.mb_30d / nullif(windows.known_30d, 0) as mb_rate_30d,
-        30 * windows.mb_prior90 / nullif(windows.known_prior90, 0) as mb_rate_prior90,
-        windows.known_30d >= definition.min_known_days_recent
-        and windows.known_prior90 >= definition.min_known_days_prior as has_base,
-        definition.min_base_minutes,
-        definition.min_base_mb
-    from windows
-    cross join definition
-),
-
 usage as (
-    select
-        rates.*,
-        case
-            when rates.has_base and rates.minutes_rate_prior90 >= rates.min_base_minutes
-                then rates.minutes_rate_30d / rates.minutes_rate_prior90
-        end as minutes_ratio,
-        case
-            when rates.has_base and rates.mb_rate_prior90 >= rates.min_base_mb
-                then rates.mb_rate_30d / rates.mb_rate_prior90
-        end as mb_ratio,
-        rates.competitor_minutes_30d / nullif(rates.minutes_30d, 0) as competitor_share_30d,
-        rates.competitor_minutes_prior90 / nullif(rates.minutes_prior90, 0) as competitor_share_prior90
-    from rates
+    select * from {{ ref('int_usage_windows') }}
 ),
 
 months as (
@@ -65,58 +32,38 @@ service as (
 ),
 
 suspensions as (
-    select as_of_date, subscriber_id, count(*) as suspensions_90d
-    from {{ ref('int_status_spans') }}
+    select subscriber_id, count(*) as suspensions_90d
+    from {{ ref('int_standings') }}
     where
-        span_class not in ('ACTIVE', 'LEFT')
-        and span_from > {{ days_after('as_of_date', -90) }}
-        and span_from <= as_of_date
-    group by as_of_date, subscriber_id
-),
-
-index_dates as (
-    select as_of_date from {{ ref('int_as_of_dates') }} where is_index_date
+        status in ('ONE_WAY_SUSPENDED', 'TWO_WAY_SUSPENDED')
+        and standing_from > {{ days_after(as_of(), -90) }}
+        and standing_from <= {{ as_of() }}
+    group by subscriber_id
 ),
 
 contracts as (
-    select
-        index_dates.as_of_date,
-        subscriptions.subscriber_id,
-        max({{ days_between('index_dates.as_of_date', 'subscriptions.contract_end_date') }}) as contract_days_left
-    from index_dates
-    inner join {{ ref('fct_subscriptions') }} as subscriptions
-        on {{ is_visible('subscriptions', 'index_dates.as_of_date') }}
+    select subscriber_id, max({{ days_between(as_of(), 'contract_end_date') }}) as contract_days_left
+    from {{ ref('fct_subscriptions') }} as subscriptions
     where
-        subscriptions.contract_end_date is not null
-        and (
-            subscriptions.ended_at is null
-            or subscriptions.ended_at >= {{ days_after('index_dates.as_of_date', 1) }}
-        )
-    group by index_dates.as_of_date, subscriptions.subscriber_id
-),
-
-customers as (
-    select index_dates.as_of_date, customers.customer_id, customers.vip_level, customers.birth_year
-    from index_dates
-    inner join {{ ref('dim_customers') }} as customers
-        on {{ is_visible('customers', 'index_dates.as_of_date') }}
+        {{ is_visible('subscriptions', as_of()) }}
+        and contract_end_date is not null
+        and (ended_at is null or ended_at >= {{ days_after(as_of(), 1) }})
+    group by subscriber_id
 ),
 
 devices as (
     select
-        index_dates.as_of_date,
-        devices.tac,
+        tac,
         case
-            when devices.network_generation like '5%' then 5
-            when devices.network_generation like '4%' then 4
-            when devices.network_generation like '3%' then 3
-            when devices.network_generation like '2%' then 2
+            when network_generation like '5%' then 5
+            when network_generation like '4%' then 4
+            when network_generation like '3%' then 3
+            when network_generation like '2%' then 2
         end as generation,
-        devices.is_dual_sim,
-        devices.released_on
-    from index_dates
-    inner join {{ ref('dim_devices') }} as devices
-        on {{ is_visible('devices', 'index_dates.as_of_date') }}
+        is_dual_sim,
+        released_on
+    from {{ ref('dim_devices') }} as devices
+    where {{ is_visible('devices', as_of()) }}
 )
 
 select
@@ -140,8 +87,8 @@ select
     cast({{ days_between('population.activated_on', 'population.as_of_date') }} as double) as tenure_days,
     population.payment_mode = 'PREPAID' as is_prepaid,
     population.is_autopay,
-    cast(customers.vip_level as double) as vip_level,
-    cast(extract(year from population.as_of_date) - customers.birth_year as double) as age_years,
+    cast(population.vip_level as double) as vip_level,
+    cast(extract(year from population.as_of_date) - population.birth_year as double) as age_years,
     cast(case when contracts.contract_days_left < 0 then 0 else contracts.contract_days_left end as double)
         as contract_days_left,
     cast(devices.generation as double) as device_generation,
@@ -159,21 +106,22 @@ select
     service.exit_requests_30d,
     service.competitor_contacts_30d,
     service.portability_queries_30d,
-    usage.troubled_calls_30d / nullif(usage.calls_30d, 0) as troubled_call_share_30d,
-    cast(30 * usage.poor_coverage_minutes_30d / nullif(usage.known_30d, 0) as double) as poor_coverage_minutes_30d,
+    usage.troubled_call_share_30d,
+    usage.poor_coverage_minutes_30d,
 
     -- consumption, by day
     usage.minutes_rate_7d as voice_minutes_7d,
     usage.minutes_rate_30d as voice_minutes_30d,
     usage.minutes_rate_prior90 as voice_minutes_prior90,
-    coalesce(usage.minutes_ratio, usage.mb_ratio) as usage_ratio,
+    ratios.usage_ratio,
     usage.minutes_rate_7d / nullif(usage.minutes_rate_30d, 0) as recent_voice_ratio,
     usage.mb_rate_7d as data_mb_7d,
     usage.mb_rate_30d as data_mb_30d,
-    usage.mb_ratio as data_ratio,
+    case when ratios.data_base >= parameters.usage_min_base_mb then ratios.data_30d / ratios.data_base end
+        as data_ratio,
     usage.mb_rate_7d / nullif(usage.mb_rate_30d, 0) as recent_data_ratio,
-    usage.activity_days_7d / nullif(usage.known_7d, 0) as activity_day_share_7d,
-    usage.activity_days_30d / nullif(usage.known_30d, 0) as activity_day_share_30d,
+    usage.activity_day_share_7d,
+    usage.activity_day_share_30d,
     case
         when usage.subscriber_id is not null
             then
@@ -183,8 +131,8 @@ select
                     ) as double
                 )
     end as days_since_activity,
-    usage.incoming_minutes_30d / nullif(usage.minutes_30d, 0) as incoming_share_30d,
-    usage.offnet_minutes_30d / nullif(usage.minutes_30d, 0) as offnet_share_30d,
+    usage.incoming_share_30d,
+    usage.offnet_share_30d,
     usage.competitor_share_30d,
     usage.competitor_share_30d - usage.competitor_share_prior90 as competitor_share_rise,
 
@@ -218,19 +166,12 @@ select
         when population.payment_mode = 'PREPAID' then 3 * spending.topup_cny_30d / nullif(spending.topup_cny_90d, 0)
     end as topup_ratio
 from population
-left join usage
-    on population.as_of_date = usage.as_of_date and population.subscriber_id = usage.subscriber_id
-left join months
-    on population.as_of_date = months.as_of_date and population.subscriber_id = months.subscriber_id
-left join spending
-    on population.as_of_date = spending.as_of_date and population.subscriber_id = spending.subscriber_id
-left join service
-    on population.as_of_date = service.as_of_date and population.subscriber_id = service.subscriber_id
-left join suspensions
-    on population.as_of_date = suspensions.as_of_date and population.subscriber_id = suspensions.subscriber_id
-left join contracts
-    on population.as_of_date = contracts.as_of_date and population.subscriber_id = contracts.subscriber_id
-left join customers
-    on population.as_of_date = customers.as_of_date and population.customer_id = customers.customer_id
-left join devices
-    on population.as_of_date = devices.as_of_date and coalesce(usage.tac, months.tac) = devices.tac
+cross join parameters
+left join usage on population.subscriber_id = usage.subscriber_id
+left join {{ ref('int_usage_ratios') }} as ratios on population.subscriber_id = ratios.subscriber_id
+left join months on population.subscriber_id = months.subscriber_id
+left join spending on population.subscriber_id = spending.subscriber_id
+left join service on population.subscriber_id = service.subscriber_id
+left join suspensions on population.subscriber_id = suspensions.subscriber_id
+left join contracts on population.subscriber_id = contracts.subscriber_id
+left join devices on coalesce(usage.tac, months.tac) = devices.tac

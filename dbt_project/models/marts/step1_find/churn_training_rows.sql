@@ -11,9 +11,22 @@ definition as (
     select * from {{ ref('int_churn_definition') }}
 ),
 
--- What was known on the last day before the month that the model is for.
+-- All is as known on the newest date looked at before the month: its last day, if nothing failed.
+knowledge as (
+    select {{ known_on() }} as known_on
+),
+
 spells as (
-    select * from {{ ref('int_churn_spells_of_month') }}
+    select churn.*
+    from {{ ref('int_churn') }} as churn
+    inner join knowledge on churn.as_of_date = knowledge.known_on
+),
+
+number_changes as (
+    select distinct links.old_subscriber_id as subscriber_id
+    from {{ ref('reentry_links') }} as links
+    inner join knowledge on links.as_of_date = knowledge.known_on
+    where links.link_kind = 'NUMBER_CHANGE'
 ),
 
 index_rows as (
@@ -23,6 +36,7 @@ index_rows as (
         {{ days_after('features.as_of_date', 'definition.lead_days') }} as alive_until,
         {{ days_after('features.as_of_date', 'definition.lead_days + definition.horizon_days') }} as window_to,
         definition.source as churn_source,
+        knowledge.known_on,
         case
             when definition.source = 'EVENTS_ONLY' then 0
             when features.payment_mode = 'PREPAID' then definition.maturity_days_prepaid
@@ -30,10 +44,11 @@ index_rows as (
         end as maturity_days
     from {{ ref('churn_features') }} as features
     cross join definition
+    cross join knowledge
     where
         features.in_population
         and {{ is_month_end('features.as_of_date') }}
-        and features.as_of_date < {{ learning_month() }}
+        and features.as_of_date < knowledge.known_on
 ),
 
 told_days as (
@@ -46,7 +61,7 @@ mature as (
     select *
     from index_rows
     where
-        {{ days_after('window_to', 'maturity_days') }} < {{ learning_month() }}
+        {{ days_after('window_to', 'maturity_days') }} <= known_on
         and (
             churn_source <> 'EVENTS_ONLY'
             or exists (
@@ -66,6 +81,7 @@ outcomes as (
         spells.churn_date,
         spells.role,
         spells.is_bulk_exit,
+        number_changes.subscriber_id is not null as is_number_change,
         row_number() over (
             partition by mature.subscriber_id, mature.index_date order by spells.churn_date, spells.spell_no
         ) as outcome_rank
@@ -75,9 +91,11 @@ outcomes as (
             mature.subscriber_id = spells.subscriber_id
             and mature.window_to >= spells.churn_date
             and (spells.returned_on is null or mature.index_date < spells.returned_on)
+    left join number_changes on spells.subscriber_id = number_changes.subscriber_id
 ),
 
--- Gone before the window opens, censored inside it, or one decision of a firm: in neither class.
+-- Gone before the window opens, censored inside it (a new number of the same person, too), or one
+-- decision of a firm: in neither class.
 labelled as (
     select
         mature.*,
@@ -85,6 +103,7 @@ labelled as (
         coalesce(
             outcomes.churn_date <= outcomes.alive_until
             or outcomes.role = 'CENSORED'
+            or outcomes.is_number_change
             or outcomes.is_bulk_exit,
             false
         ) as is_dropped

@@ -11,11 +11,11 @@ definition as (
     select * from {{ ref('int_churn_definition') }}
 ),
 
--- Everything is as known on the last day before the month.
+-- Everything is as known on the newest date looked at before the month.
 decisions as (
     select
         *,
-        {{ days_after(learning_month(), -1) }} as as_of_date
+        {{ known_on() }} as as_of_date
     from {{ ref('stg_loop__decisions') }}
     where decided_on < {{ learning_month() }}
 ),
@@ -48,9 +48,10 @@ exits as (
             case when churn.churn_case in ('PORT_OUT', 'CLOSED') and churn.role = 'EVENT' then 1 else 0 end
         ) = 1 as is_explicit
     from placed
-    inner join {{ ref('int_churn_spells_of_month') }} as churn
+    inner join {{ ref('int_churn') }} as churn
         on
             placed.subscriber_id = churn.subscriber_id
+            and placed.as_of_date = churn.as_of_date
             and placed.decided_on < churn.churn_date
             and placed.window_to >= churn.churn_date
     group by placed.decision_id

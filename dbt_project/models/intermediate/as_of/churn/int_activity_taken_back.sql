@@ -2,9 +2,20 @@
 {#- A correction may take activity away so many days later; what lies before stands. -#}
 {%- set correction_days = 120 -%}
 
--- Active days that a correction of the last days took away: told `from` .. `until` (exclusive), and not
--- said of the day any more. A table, though it is small: the engine then knows that it is.
+-- Active days that a correction of the last days may have taken away: told `from` .. `until` (exclusive),
+-- and not said of the day any more, or not if an exit stands: a bill paid after it is no sign of life.
+-- A table, though it is small: the engine then knows that it is.
 with
+exits as (
+    select
+        subscriber_id,
+        case when visible_to <= {{ as_of() }} then visible_to else visible_from end as changed_on
+    from {{ ref('fct_churn_events') }}
+    where
+        (visible_from > {{ days_after(as_of(), -var('state_max_step')) }} and visible_from <= {{ as_of() }})
+        or (visible_to > {{ days_after(as_of(), -var('state_max_step')) }} and visible_to <= {{ as_of() }})
+),
+
 replaced as (
     select
         older.subscriber_id,
@@ -38,6 +49,19 @@ replaced as (
         and visible_to > {{ days_after(as_of(), -var('state_max_step')) }}
         and visible_to <= {{ as_of() }}
         and visible_from > {{ days_after(as_of(), -correction_days) }}
+    union all
+    select
+        payments.subscriber_id,
+        cast(payments.paid_at as date) as active_on,
+        payments.visible_from as told_from,
+        exits.changed_on as told_until
+    from exits
+    inner join {{ ref('fct_payments') }} as payments on exits.subscriber_id = payments.subscriber_id
+    where
+        payments.payment_kind = 'BILL'
+        and {{ is_visible('payments', as_of()) }}
+        and payments.visible_from > {{ days_after(as_of(), -correction_days) }}
+        and cast(payments.paid_at as date) <= {{ as_of() }}
 )
 
 select distinct

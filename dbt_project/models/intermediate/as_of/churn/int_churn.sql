@@ -1,4 +1,9 @@
-{{ config(materialized='table') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='as_of',
+    on_schema_change='fail',
+    keeps='index_dates'
+) }}
 
 -- Churn as of the date: one row per line and absence, from nothing but rows visible on the date.
 --

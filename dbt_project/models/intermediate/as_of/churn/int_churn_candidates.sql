@@ -1,4 +1,6 @@
 {{ config(materialized='table') }}
+{#- Churns by silence within one silence, each after a return without a sign of life. -#}
+{%- set rounds = [1, 2, 3] %}
 
 -- Every rule of churn that a line meets, as known on the date: by an exit, by a suspension, or by
 -- silence. `met_on` is the day on which it is met, `returned_on` the first day on which the line is
@@ -396,6 +398,7 @@ quiet_parts as (
         quiet.subscriber_id,
         quiet.silent_from,
         quiet.active_after,
+        coalesce(standings.presence = 'ACTIVE' and standings.previous_presence <> 'ACTIVE', false) as is_return,
         greatest(quiet.silent_from, standings.standing_from) as part_from,
         least(quiet.silent_to, standings.standing_to) as part_to
     from quiet
@@ -414,6 +417,7 @@ quiet_parts as (
         quiet.subscriber_id,
         quiet.silent_from,
         quiet.active_after,
+        false as is_return,
         quiet.silent_from as part_from,
         least(quiet.silent_to, coalesce(first_standings.standing_from, quiet.silent_to)) as part_to
     from quiet
@@ -427,6 +431,7 @@ numbered_parts as (
         quiet_parts.subscriber_id,
         quiet_parts.silent_from,
         quiet_parts.active_after,
+        quiet_parts.is_return,
         quiet_parts.part_from,
         first_days.day_number as from_number,
         coalesce(end_days.day_number, last_known.day_number + 1) - first_days.day_number as known_days
@@ -444,28 +449,60 @@ counted_parts as (
         sum(known_days) over (
             partition by subscriber_id, silent_from order by part_from
             rows between unbounded preceding and current row
-        ) as known_days_so_far
+        ) - known_days as days_before
     from numbered_parts
+),
+
+-- After a churn the silence starts anew with a return, though the line gives no sign of life.
+silence_starts_0 as (
+    select distinct subscriber_id, silent_from, silent_from as starts_on, 0 as days_before from counted_parts
+),
+{%- for round in rounds %}
+
+silence_starts_{{ round }} as (
+    select
+        parts.subscriber_id,
+        parts.silent_from,
+        min(parts.part_from) as starts_on,
+        min(parts.days_before) as days_before
+    from silence_starts_{{ round - 1 }} as begun
+    cross join definition
+    inner join counted_parts as parts
+        on
+            begun.subscriber_id = parts.subscriber_id
+            and begun.silent_from = parts.silent_from
+            and begun.days_before + definition.silent_days_prepaid <= parts.days_before
+    where parts.is_return
+    group by parts.subscriber_id, parts.silent_from
+),
+{%- endfor %}
+
+silence_starts as (
+    select * from silence_starts_0
+    {%- for round in rounds %}
+    union all
+    select * from silence_starts_{{ round }}
+    {%- endfor %}
 ),
 
 silent_exits as (
     select
-        counted_parts.subscriber_id,
-        counted_parts.silent_from,
-        counted_parts.active_after,
+        begun.subscriber_id,
+        begun.starts_on as silent_from,
+        parts.active_after,
         known_days.known_on as met_on
-    from counted_parts
+    from silence_starts as begun
     cross join definition
+    inner join counted_parts as parts
+        on
+            begun.subscriber_id = parts.subscriber_id
+            and begun.silent_from = parts.silent_from
+            and begun.days_before + definition.silent_days_prepaid > parts.days_before
+            and begun.days_before + definition.silent_days_prepaid <= parts.days_before + parts.known_days
     inner join {{ ref('int_known_days') }} as known_days
         on
             known_days.day_number
-            = counted_parts.from_number
-            + definition.silent_days_prepaid
-            - (counted_parts.known_days_so_far - counted_parts.known_days)
-            - 1
-    where
-        counted_parts.known_days_so_far >= definition.silent_days_prepaid
-        and counted_parts.known_days_so_far - counted_parts.known_days < definition.silent_days_prepaid
+            = parts.from_number + begun.days_before + definition.silent_days_prepaid - parts.days_before - 1
 ),
 
 silent_returns as (

@@ -10,12 +10,18 @@
 {%- set told_since = previous_day or "cast('0001-01-01' as date)" -%}
 {#- A correction may take activity away, or a status be told, so many days later; what lies before stands. -#}
 {%- set correction_days = 120 -%}
+{%- set is_paid_alive -%}
+payments.amount_cny > 0
+        and coalesce(payments.payment_kind, 'TOPUP') <> 'REVERSAL'
+        and not coalesce(payments.payment_kind = 'BILL' and cast(payments.paid_at as date) > exits.exit_on, false)
+{%- endset %}
 
--- Signs of life of each line, as the silences between them: `active_before` and `active_after` are
--- two active days with none between. Kept are the time before the first (no `active_before`), the
--- time since the last (no `active_after`), silences that are long enough for churn, and those that
--- touch a mark (int_service_marks). A day is carried forward from the newest earlier one: only lines
--- whose silences change are looked at again, so that a day costs the same however long history is.
+-- Signs of life of each line (use, and payments but for bills after its exit), as the silences between
+-- them: `active_before` and `active_after` are two active days with none between. Kept are the time
+-- before the first (no `active_before`), the time since the last (no `active_after`), silences that are
+-- long enough for churn, and those that touch a mark (int_service_marks). A day is carried forward from
+-- the newest earlier one: only lines whose silences change are looked at again, so that a day costs the
+-- same however long history is.
 with
 definition as (
     select silent_days_prepaid from {{ ref('int_churn_definition') }}
@@ -23,6 +29,14 @@ definition as (
 
 marks as (
     select * from {{ ref('int_service_marks') }}
+),
+
+-- Who left still pays the last bills.
+exits as (
+    select subscriber_id, min(cast(occurred_at as date)) as exit_on
+    from {{ ref('fct_churn_events') }} as events
+    where {{ is_visible('events', as_of()) }} and kind is not null
+    group by subscriber_id
 ),
 
 -- What is told of active days: all of it, or since the state that is carried forward.
@@ -39,16 +53,16 @@ news as (
         and usage.visible_from > {{ told_since }}
     union
     select
-        subscriber_id,
-        cast(paid_at as date) as active_on
+        payments.subscriber_id,
+        cast(payments.paid_at as date) as active_on
     from {{ ref('fct_payments') }} as payments
+    left join exits on payments.subscriber_id = exits.subscriber_id
     where
-        amount_cny > 0
-        and coalesce(payment_kind, 'TOPUP') <> 'REVERSAL'
+        {{ is_paid_alive }}
         and {{ is_visible('payments', as_of()) }}
-        and cast(paid_at as date) <= {{ as_of() }}
-        and subscriber_id is not null
-        and visible_from > {{ told_since }}
+        and cast(payments.paid_at as date) <= {{ as_of() }}
+        and payments.subscriber_id is not null
+        and payments.visible_from > {{ told_since }}
 ),
 
 {% if not previous %}
@@ -134,7 +148,7 @@ told as (
     group by subscriber_id
 ),
 
--- Active days of the state that a correction took away.
+-- Active days of the state that a correction may have taken away: looked at again.
 taken as (
     select
         subscriber_id,
@@ -225,9 +239,9 @@ looked_up as (
             >= {{ days_after('places.place_on', '-definition.silent_days_prepaid - 1') }}
             and cast(payments.paid_at as date)
             <= {{ days_after('places.place_on', 'definition.silent_days_prepaid + 1') }}
+    left join exits on payments.subscriber_id = exits.subscriber_id
     where
-        payments.amount_cny > 0
-        and coalesce(payments.payment_kind, 'TOPUP') <> 'REVERSAL'
+        {{ is_paid_alive }}
         and {{ is_visible('payments', as_of()) }}
         and payments.visible_from > {{ days_after(as_of(), -2 * correction_days) }}
         and cast(payments.paid_at as date) <= {{ as_of() }}

@@ -32,6 +32,7 @@ churn as (
         min(churn_date) as first_end_on,
         max({{ one_if('returned_on is null or is_operator_removed') }}) = 1 as is_gone
     from {{ ref('int_churn') }}
+    where as_of_date = {{ as_of() }}
     group by subscriber_id
 ),
 

@@ -17,7 +17,7 @@ parameters as (
 churned as (
     select subscriber_id, max(churn_date) as churn_date
     from {{ ref('int_churn') }}
-    where not coalesce(is_operator_removed, false)
+    where as_of_date = {{ as_of() }} and not coalesce(is_operator_removed, false)
     group by subscriber_id
 ),
 

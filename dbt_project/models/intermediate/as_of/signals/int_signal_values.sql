@@ -7,7 +7,7 @@ with
 removed as (
     select distinct subscriber_id
     from {{ ref('int_churn') }}
-    where is_operator_removed and returned_on is null
+    where as_of_date = {{ as_of() }} and is_operator_removed and returned_on is null
 ),
 
 dual_handsets as (

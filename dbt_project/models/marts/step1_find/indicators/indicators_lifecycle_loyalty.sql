@@ -13,6 +13,7 @@ feeds as (
 spells as (
     select subscriber_id, count(case when returned_on is not null then 1 end) as spells_over
     from {{ ref('int_churn') }}
+    where as_of_date = {{ as_of() }}
     group by subscriber_id
 ),
 

@@ -30,7 +30,10 @@ leavers as (
             {{ one_if("churn_case = 'PORT_OUT' and " ~ days_between('confirmed_at', as_of()) ~ " < 90") }}
         ) as is_ported
     from {{ ref('int_churn') }}
-    where confirmed_at > {{ days_after(as_of(), -365) }} and not coalesce(is_operator_removed, false)
+    where
+        as_of_date = {{ as_of() }}
+        and confirmed_at > {{ days_after(as_of(), -365) }}
+        and not coalesce(is_operator_removed, false)
     group by subscriber_id
 ),
 

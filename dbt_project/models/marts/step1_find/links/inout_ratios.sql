@@ -37,13 +37,16 @@ churners as (
             churn.subscriber_id = number_changes.old_subscriber_id
             and churn.churn_date = number_changes.old_ended_on
     where
-        not coalesce(churn.is_operator_removed, false)
+        churn.as_of_date = {{ as_of() }}
+        and not coalesce(churn.is_operator_removed, false)
         and churn.churn_date > {{ days_after(as_of(), -245) }}
     group by churn.org_id, cast(date_trunc('month', churn.churn_date) as date)
 ),
 
 removed as (
-    select distinct subscriber_id from {{ ref('int_churn') }} where is_operator_removed
+    select distinct subscriber_id
+    from {{ ref('int_churn') }}
+    where as_of_date = {{ as_of() }} and is_operator_removed
 ),
 
 adds as (

@@ -55,20 +55,20 @@ earlier as (
 churned as (
     select subscriber_id, org_id, confirmed_at
     from {{ ref('int_churn') }}
-    where returned_on is null and not is_operator_removed
+    where as_of_date = {{ as_of() }} and returned_on is null and not is_operator_removed
 ),
 
 revived as (
     select subscriber_id, max(returned_on) as returned_on
     from {{ ref('int_churn') }}
-    where not is_operator_removed
+    where as_of_date = {{ as_of() }} and not is_operator_removed
     group by subscriber_id
 ),
 
 removed as (
     select subscriber_id
     from {{ ref('int_churn') }}
-    where returned_on is null and is_operator_removed
+    where as_of_date = {{ as_of() }} and returned_on is null and is_operator_removed
 ),
 
 -- Weak is what just began: a misfit that stays would warn for ever.

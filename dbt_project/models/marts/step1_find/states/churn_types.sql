@@ -19,7 +19,7 @@ departed as (
         stated_cause,
         competitor
     from {{ ref('int_churn') }}
-    where returned_on is null
+    where as_of_date = {{ as_of() }} and returned_on is null
 ),
 
 changed_numbers as (

@@ -1,24 +1,18 @@
--- Usage of each line in the three newest months visible on each index date (m1 is the newest), for
--- operators that deliver months. A month without a row stays null.
-with
-index_dates as (
-    select as_of_date from {{ ref('int_as_of_dates') }} where is_index_date
-),
+{{ config(materialized='table') }}
 
+-- Usage of each line in the three newest months visible on the date (m1 is the newest), for operators
+-- that deliver months. A month without a row stays null.
+with
 usage as (
     select
-        index_dates.as_of_date,
         usage.*,
         12 * extract(year from usage.month) + extract(month from usage.month) as month_number
-    from index_dates
-    inner join {{ ref('fct_usage_monthly') }} as usage
-        on {{ is_visible('usage', 'index_dates.as_of_date') }}
+    from {{ ref('fct_usage_monthly') }} as usage
+    where {{ is_visible('usage', as_of()) }}
 ),
 
 newest as (
-    select as_of_date, max(month_number) as month_number
-    from usage
-    group by as_of_date
+    select max(month_number) as month_number from usage
 ),
 
 numbered as (
@@ -26,11 +20,10 @@ numbered as (
         usage.*,
         newest.month_number - usage.month_number + 1 as months_back
     from usage
-    inner join newest on usage.as_of_date = newest.as_of_date
+    cross join newest
 )
 
 select
-    as_of_date,
     subscriber_id,
     cast(count(*) as double) as months_seen,
     {% for months_back in [1, 2, 3] %}
@@ -45,4 +38,4 @@ select
     max(case when months_back = 1 then tac end) as tac
 from numbered
 where months_back <= 3
-group by as_of_date, subscriber_id
+group by subscriber_id
