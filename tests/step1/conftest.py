@@ -13,7 +13,8 @@ from orchestration.simulator import simulate
 from tests.reference.evaluate import Reference
 from tests.step1.loaded_operator import LoadedOperator
 
-FIRST, DAYS = date(2024, 7, 1), 240
+# Eight months of bills have come on the last dates.
+FIRST, DAYS = date(2024, 7, 1), 256
 LAST = FIRST + timedelta(days=DAYS - 1)
 # A month-end; a date after the circles of the month came; the last, with the state of the one before.
 DATES = (date(2025, 1, 31), LAST - timedelta(days=5), LAST)
@@ -21,7 +22,7 @@ SUBSCRIBERS, SEED = 700, 31
 DIRT = "light,missing_file=1.5%,absent_column=1%"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def operator(tmp_path_factory: pytest.TempPathFactory) -> LoadedOperator:
     home = tmp_path_factory.mktemp("operator")
     settings = Settings(home=home, secret_key=SecretStr("test"), start_date=FIRST, threads=2)
@@ -33,7 +34,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> LoadedOperator:
     return operator
 
 
-@pytest.fixture(scope="module", params=DATES, ids=str)
+@pytest.fixture(scope="session", params=DATES, ids=str)
 def looked_at(
     operator: LoadedOperator, request: pytest.FixtureRequest
 ) -> tuple[LoadedOperator, Reference]:
