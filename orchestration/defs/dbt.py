@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
 from dagster_dbt.asset_utils import (
+    default_description_fn,
     get_asset_check_key_for_test,
     get_updated_cli_invocation_params_for_context,
 )
@@ -41,6 +42,10 @@ class LoopTranslator(DagsterDbtTranslator):
     def __init__(self, clocks: Clocks) -> None:
         super().__init__()
         self.clocks = clocks
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """What it is; the SQL stands in the repository, and would hide what follows."""
+        return default_description_fn(dbt_resource_props, display_raw_sql=False)
 
     def get_partitions_def(
         self, dbt_resource_props: Mapping[str, Any]
