@@ -207,7 +207,7 @@ def by_hand(operator: RealOperator, landing: Path, day: date) -> tuple[int, dict
     connection = duckdb.connect()
     for folder in sorted(path for path in landing.iterdir() if path.is_dir()):
         connection.execute(
-            f"create view {folder.name} as select *,"
+            f"create table {folder.name} as select *,"
             f" cast(strptime(regexp_extract(filename, '_(\\d{{8}})\\.csv', 1), '%Y%m%d') as date) as dt"
             f" from read_csv('{folder}/*.csv', union_by_name=true, filename=true, nullstr='')"
             f" where dt <= date '{day}'"
