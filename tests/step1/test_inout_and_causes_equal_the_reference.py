@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from tests.reference.dates import month_start
 from tests.reference.evaluate import Reference
@@ -55,3 +55,7 @@ def test_o24_causes_equal_the_reference(looked_at: tuple[LoadedOperator, Referen
         if finding.is_true
     }
     assert found == expected
+    # The operator shows causes by itself, once eight months of bills have come.
+    has_eight_bills = reference.book.day >= date(2025, 3, 3)
+    causes = {cause for text in found.values() for cause in text.split(";")}
+    assert ({"COMPETITION", "SUBSTITUTE", "UNKNOWN"} <= causes) is has_eight_bills
