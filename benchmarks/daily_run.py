@@ -29,9 +29,11 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.homes import settings_in
+
 STARTED = time.perf_counter()
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 
 OPENS = date(2025, 1, 1)
 SEED = 7
@@ -205,20 +207,12 @@ def attach(meter: Meter) -> None:
     meter.wrap_context(warehouse, "connect", SQL, "warehouse queries")
 
 
-def settings_of(home: Path) -> Any:
-    from pydantic import SecretStr
-
-    from orchestration.settings import Settings
-
-    return Settings(home=home, start_date=OPENS, secret_key=SecretStr("benchmark"))
-
-
 def prepare(home: Path, subscribers: int, history_days: int) -> date:
     """History simulated, loaded and learnt from; returns the day to measure, which has its files."""
     from orchestration.demo import simulate_days
     from orchestration.runs import Runner
 
-    settings = settings_of(home)
+    settings = settings_in(home, OPENS)
     eve = OPENS + timedelta(days=history_days - 1)
     measured = len(list((home / "lake" / "loop" / "decisions").glob("dt=*")))
     day = eve + timedelta(days=1 + measured)
@@ -259,7 +253,7 @@ def measure(home: Path, day: date) -> dict[str, Any]:
         importlib.import_module("great_expectations")
         importlib.import_module("duckdb_engine")
     with meter.section(ORCHESTRATION, "definitions"):
-        runner = runs.Runner(settings_of(home), lambda _: None)
+        runner = runs.Runner(settings_in(home, OPENS), lambda _: None)
     run = runner.day(day)
     meter.close()
     wall = time.perf_counter() - STARTED

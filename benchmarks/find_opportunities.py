@@ -32,8 +32,9 @@ from typing import Any
 
 import duckdb
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.homes import installation_in
 
 DAY = date(2025, 6, 15)
 SCHEMA = "core"
@@ -599,22 +600,12 @@ class Warehouse:
             )
 
 
-def installation(home: Path) -> Any:
-    from orchestration.installation import Installation
-    from orchestration.settings import Settings
-
-    os.environ["RETENTION_HOME"] = str(home)
-    return Installation(Settings.from_environment())
-
-
 def build(made: Any, selection: list[str], day: date) -> list[Any]:
-    with made.exported():
-        results = made.dbt.build(
-            selection, json.dumps({"from_date": str(day), "to_date": str(day)})
-        )
-    bad = [f"{node.unique_id}: {node.message}" for node in results if not node.is_good]
-    if bad:
-        raise SystemExit("\n".join(bad))
+    from orchestration.dbt_session import failures
+
+    results = made.build(selection, day, day)
+    if failures(results):
+        raise SystemExit("\n".join(failures(results)))
     return results
 
 
@@ -625,7 +616,7 @@ def prepare(home: Path, subscribers: int, days: int) -> dict[str, Any]:
     def say(text: str) -> None:
         sys.stderr.write(f"{time.perf_counter() - began:8.1f} s  {text}\n")
 
-    made = installation(home)
+    made = installation_in(home, DAY)
     made.warehouse.register(made.relations)
     nodes = made.manifest["nodes"]
     with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
@@ -664,7 +655,7 @@ def prepare(home: Path, subscribers: int, days: int) -> dict[str, Any]:
 
 def measure(home: Path) -> dict[str, Any]:
     """Step 1 of the day."""
-    made = installation(home)
+    made = installation_in(home, DAY)
     made.dbt.parse()
     began = time.perf_counter()
     tests = ["resource_type:test", "resource_type:unit_test"]

@@ -29,21 +29,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.homes import installation_in
 
 FIRST = date(2024, 7, 1)
 SEED = 31
 DIRT = "light,missing_file=1.5%,absent_column=1%"
-NO_TESTS = ("--exclude", "resource_type:test", "resource_type:unit_test")
-LINK_DAYS = 90
 SHOWN = 5
-MIN_ACTIVATIONS = 30
 Answers = dict[str, bool | None]
 
 
@@ -68,6 +67,12 @@ class Operator:
     def truth(self) -> Path:
         return self.home / "truth"
 
+    @cached_property
+    def loaded(self) -> Any:
+        from tests.step1.loaded_operator import LoadedOperator
+
+        return LoadedOperator(installation_in(self.home, FIRST), FIRST, self.last)
+
     def default_dates(self) -> list[date]:
         """Month-end, release of circles and the day after, the day before the last, the last."""
         released = self.last.replace(day=3)
@@ -76,23 +81,6 @@ class Operator:
         month_end = (self.last - timedelta(days=120)).replace(day=1) - timedelta(days=1)
         dates = {month_end, released, released + timedelta(days=1), self.last - timedelta(days=1)}
         return sorted({*dates, self.last})
-
-
-def installation(home: Path) -> Any:
-    from orchestration.installation import Installation
-    from orchestration.settings import Settings
-
-    os.environ |= {"RETENTION_HOME": str(home), "RETENTION_START_DATE": str(FIRST)}
-    return Installation(Settings.from_environment())
-
-
-def build(made: Any, first: date, last: date, *selection: str) -> None:
-    variables = json.dumps({"from_date": str(first), "to_date": str(last)})
-    with made.exported():
-        results = made.dbt.build(["--select", *selection], variables)
-    bad = [f"{node.unique_id}: {node.message}" for node in results if not node.is_good]
-    if bad:
-        raise SystemExit("\n".join(bad))
 
 
 def live(operator: Operator) -> None:
@@ -112,40 +100,32 @@ def live(operator: Operator) -> None:
 
 def load(operator: Operator) -> None:
     """Every feed of every day into raw, and staging and core from there."""
-    from orchestration.defs.ingestion.feeds import receive
-
-    made = installation(operator.home)
-    days = [FIRST + timedelta(days=number) for number in range(operator.days)]
-    for feed in made.feeds.values():
-        receive(made, feed, days)
-    made.warehouse.register(made.relations)
-    models = ("resource_type:seed", "staging", "+marts.core")
-    build(made, FIRST, operator.last, *models, *NO_TESTS, "tag:as_of_day")
+    operator.loaded.load()
 
 
 def look_at(operator: Operator, day: date) -> dict[str, Any]:
     """What the platform says as of the day."""
-    from tests.step1.test_signals_equal_the_reference import SIGNALS
+    from tests.step1.test_signals_equal_the_reference import SIGNALS, found
 
-    made = installation(operator.home)
-    build(made, day, day, "tag:as_of_day", *NO_TESTS)
-    with duckdb.connect(str(made.lake.warehouse), read_only=True) as connection:
-        of_day = f"where as_of_date = date '{day}'"
-        signals: dict[str, Answers] = {}
-        for code, (relation, column) in SIGNALS.items():
-            source = f"intermediate.{relation}"
-            if not relation.startswith("int_"):  # kept by date
-                source = f"step1_find.{relation} {of_day}"
-            rows = connection.execute(f"select subscriber_id, {column} from {source}").fetchall()
-            signals[code] = dict(rows)
-        links = connection.execute(
+    loaded = operator.loaded
+    loaded.look_at(day)
+    of_day = f"where as_of_date = date '{day}'"
+    return {
+        "signals": {code: found(loaded, code, day) for code in SIGNALS},
+        "links": loaded.query(
             "select old_subscriber_id, new_subscriber_id, link_kind, is_frozen"
             f" from step1_find.reentry_links {of_day}"
-        ).fetchall()
-        agents = connection.execute(
+        ),
+        "agents": loaded.query(
             f"select agent_id, activations, is_alert from step1_find.agent_arbitrage {of_day}"
-        ).fetchall()
-    return {"signals": signals, "links": links, "agents": agents}
+        ),
+        "limits": dict(
+            loaded.query(
+                "select parameter, cast(value as integer) from policy.signal_parameters"
+                " where parameter in ('reentry_link_days', 'arbitrage_min_activations')"
+            )
+        ),
+    }
 
 
 def read(operator: Operator, day: date) -> dict[str, Any]:
@@ -231,15 +211,19 @@ def planted(operator: Operator, day: date, platform: Mapping[str, Any]) -> dict[
             f"new_activated_on <= date '{day}'",
         )
     }
+    link_days = platform["limits"]["reentry_link_days"]
+    min_activations = platform["limits"]["arbitrage_min_activations"]
     left = dict(rows("subscriber_id, left_on", "exits"))
     frauds = {name for (name,) in rows("subscriber_id", "exits", "exit = 'FRAUD_REMOVED'")}
     due = {
         pair: shows
         for pair, (left_on, gap, shows) in pairs.items()
-        if gap is not None and abs(gap) <= LINK_DAYS and left_on <= day
+        if gap is not None and abs(gap) <= link_days and left_on <= day
         if pair[0] not in frauds
     }
-    final = {pair: shows for pair, shows in due.items() if final_on(pairs[pair][0]) <= day}
+    final = {
+        pair: shows for pair, shows in due.items() if final_on(pairs[pair][0], link_days) <= day
+    }
     links = {(old, new) for old, new, *_ in platform["links"]}
     final_links = {(old, new) for old, new, _, is_frozen in platform["links"] if is_frozen}
 
@@ -259,7 +243,7 @@ def planted(operator: Operator, day: date, platform: Mapping[str, Any]) -> dict[
     washers = {name for (name,) in rows("agent_id", "washing_agents")}
     sold = {name: n for name, n, _ in platform["agents"]}
     alerted = {name for name, _, is_alert in platform["agents"] if is_alert}
-    washing = {name for name in washers if sold.get(name, 0) >= MIN_ACTIVATIONS}
+    washing = {name for name in washers if sold.get(name, 0) >= min_activations}
     return {
         "links": share(len(links & pairs.keys()), len(links)),
         "final links": share(len(final_links & pairs.keys()), len(final_links)),
@@ -279,13 +263,13 @@ def planted(operator: Operator, day: date, platform: Mapping[str, Any]) -> dict[
         "owners": share(len(flagged & seen), len(seen)),
         "washing agents": share(len(alerted & washing), len(washing)),
         "other agents alerted": len(alerted - washers),
-        "agents looked at": sum(n >= MIN_ACTIVATIONS for n in sold.values()),
+        "agents looked at": sum(n >= min_activations for n in sold.values()),
     }
 
 
-def final_on(left_on: date) -> date:
-    """The day from which a link of the old line is final (O30): 90 days, and two months more."""
-    month = (left_on + timedelta(days=LINK_DAYS)).replace(day=1)
+def final_on(left_on: date, link_days: int) -> date:
+    """The day from which a link of the old line is final (O30): these days, and two months more."""
+    month = (left_on + timedelta(days=link_days)).replace(day=1)
     return (month + timedelta(days=92)).replace(day=1)
 
 

@@ -1,7 +1,7 @@
 """dbt inside this process: imported once, parsed once, run as often as needed.
 
-Here: parsing, building and letting go of the warehouse. Not here: what is built with which dates
-(`defs/dbt.py`).
+Here: parsing, building, a build's variables and failures, and letting go of the warehouse. Not here:
+what is built for which dates (`defs/dbt.py`).
 
 A dbt process costs 8 to 12 s before its first model (import, parse); a build in this process costs
 none of that. dbt-duckdb keeps its connection to the warehouse, which would shut out every other
@@ -10,8 +10,10 @@ connection of this process, so it is closed after each build.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +40,27 @@ class NodeResult:
     @property
     def is_good(self) -> bool:
         return self.status in {"success", "pass", "warn", "no-op"}
+
+
+def failures(results: Iterable[NodeResult]) -> list[str]:
+    """One line for each node that failed, in the order given."""
+    return [f"{node.unique_id}: {node.message}" for node in results if not node.is_good]
+
+
+def variables(
+    first: date, last: date, month: date | None = None, overrides: Mapping[str, str] | None = None
+) -> str:
+    """dbt's `--vars` for the release dates `first`..`last` (inclusive).
+
+    `month` is the month that is learnt for, on the MONTHS clock; `overrides` replaces parameters
+    of the churn definition.
+    """
+    values: dict[str, Any] = {"from_date": str(first), "to_date": str(last)}
+    if month:
+        values["month"] = str(month)
+    if overrides:
+        values["churn_definition_overrides"] = dict(overrides)
+    return json.dumps(values)
 
 
 @dataclass

@@ -10,15 +10,16 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from orchestration.contracts import Feed, load_codes, load_feeds, load_tolerances
-from orchestration.dbt_session import PARTIAL_PARSE, DbtSession
+from orchestration.dbt_session import PARTIAL_PARSE, DbtSession, NodeResult, variables
 from orchestration.lake import Lake
 from orchestration.partitions import Clocks
 from orchestration.retention.policy import Policy, PolicyError, load_policy
@@ -149,6 +150,18 @@ class Installation:
     @cached_property
     def dbt(self) -> DbtSession:
         return DbtSession(project=DBT_PROJECT_DIR, target=self.settings.home / "dbt" / "target")
+
+    def build(
+        self, selection: Sequence[str], first: date, last: date, month: date | None = None
+    ) -> list[NodeResult]:
+        """Run `dbt build` for the release dates `first`..`last`; `month` is the one learnt for.
+
+        Nodes that fail are results (`dbt_session.failures`), not errors.
+        """
+        with self.exported():
+            return self.dbt.build(
+                selection, variables(first, last, month, self.definition_overrides)
+            )
 
     def _parse(self) -> None:
         """Parse into a folder of its own and swap the manifest in, so that readers never see half."""

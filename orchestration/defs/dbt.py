@@ -3,7 +3,6 @@
 Here: selections, clocks, partition mappings and the metadata of a dbt run. Not here: any SQL.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -11,11 +10,12 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
 from dagster_dbt.asset_utils import (
+    default_description_fn,
     get_asset_check_key_for_test,
     get_updated_cli_invocation_params_for_context,
 )
 
-from orchestration.dbt_session import NodeResult
+from orchestration.dbt_session import NodeResult, failures
 from orchestration.installation import Installation
 from orchestration.partitions import (
     DAYS_BEFORE_THE_MONTH,
@@ -43,6 +43,10 @@ class LoopTranslator(DagsterDbtTranslator):
         super().__init__()
         self.clocks = clocks
 
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """What it is; the SQL stands in the repository, and would hide what follows."""
+        return default_description_fn(dbt_resource_props, display_raw_sql=False)
+
     def get_partitions_def(
         self, dbt_resource_props: Mapping[str, Any]
     ) -> dg.PartitionsDefinition | None:
@@ -69,22 +73,6 @@ def is_monthly(dbt_resource_props: Mapping[str, Any]) -> bool:
     return "monthly" in dbt_resource_props.get("tags", [])
 
 
-def variables(
-    first: date, last: date, month: date | None = None, overrides: Mapping[str, str] | None = None
-) -> str:
-    """dbt's `--vars` for the release dates `first`..`last` (inclusive).
-
-    `month` is the month that is learnt for, on the MONTHS clock; `overrides` replaces parameters
-    of the churn definition.
-    """
-    values: dict[str, Any] = {"from_date": str(first), "to_date": str(last)}
-    if month:
-        values["month"] = str(month)
-    if overrides:
-        values["churn_definition_overrides"] = dict(overrides)
-    return json.dumps(values)
-
-
 def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
     """The four stretches of dbt: the day's marts, what is found as of a day, what follows the scores,
     and the month."""
@@ -98,14 +86,11 @@ def dbt_definitions(installation: Installation) -> list[dg.AssetsDefinition]:
         selection = get_updated_cli_invocation_params_for_context(
             context, installation.manifest, translator
         ).selection_args
-        with installation.exported():
-            return installation.dbt.build(
-                selection, variables(first, last, month, installation.definition_overrides)
-            )
+        return installation.build(selection, first, last, month)
 
     def told(results: Sequence[NodeResult]) -> Iterator[Any]:
         yield from dagster_events(installation, translator, results)
-        broken = [f"{node.unique_id}: {node.message}" for node in results if not node.is_good]
+        broken = failures(results)
         if broken:
             raise dg.Failure("dbt build failed\n" + "\n".join(broken), allow_retries=False)
 

@@ -23,6 +23,7 @@ from tests.reference.churn import Departure, departures
 from tests.reference.decline_causes import decline_causes
 from tests.reference.dual_handset import DualHandset, dual_handsets
 from tests.reference.finding import Finding, fired
+from tests.reference.inout import InOut, Place, inout
 from tests.reference.parameters import DEFAULTS, Parameters
 from tests.reference.reentry import Link, links
 
@@ -77,6 +78,10 @@ class Reference:
     @cached_property
     def agents(self) -> dict[str, Agent]:
         return agents(self.book, self.departures, self.links)
+
+    @cached_property
+    def inout(self) -> dict[Place, InOut]:
+        return inout(self.book, self.departures, self.links)
 
     @cached_property
     def dual_handsets(self) -> dict[str, DualHandset]:

@@ -5,6 +5,7 @@ Here: subscriptions to plans, packs, services and contracts. Not here: how they 
 
 Readings where the text leaves room:
 - A holding is open at D when it has started and has not ended on or before D.
+- A contract_end_date or promo_id of which no holding has a value is not delivered: O08, O41 unknown.
 - O08: a renewal is an open or coming holding of the same kind with a later contract_end_date.
 - O22: a NULL end_reason counts only with a contract_end_date after the end.
 - O28: leg (a) is judged by orders of VAS, DATA_PACK and BUNDLE started in the 90 days; where more
@@ -77,9 +78,21 @@ def products(book: Book) -> dict[str, list[Row]]:
     return kept
 
 
+def is_delivered(book: Book, column: str) -> bool:
+    """Whether any holding has a value of the column."""
+    kept: dict[str, bool] = book.__dict__.setdefault("columns_of_holdings", {})
+    if column not in kept:
+        kept[column] = any(
+            row.get(column) not in (None, "")
+            for row in book.delivered.rows("billing_subscriptions")
+            if row.get("subscriber_id") and row.get("started_at")
+        )
+    return kept[column]
+
+
 def hr6_contract(book: Book, line: Line) -> Finding:
     """O08: an open holding with contract_end_date in D … D+60, not renewed."""
-    if not book.delivered.has("billing_subscriptions"):
+    if not is_delivered(book, "contract_end_date"):
         return unknown()
     held = holdings_of(book, line)
     ahead = []
@@ -220,7 +233,7 @@ def person_of(line: Line, links: Iterable[Link]) -> list[str]:
 
 def deal_hunter(book: Book, line: Line, links: Iterable[Link]) -> Finding:
     """O41: ≥ 2 promo switches in 365 d."""
-    if not book.delivered.has("billing_subscriptions"):
+    if not is_delivered(book, "promo_id"):
         return unknown()
     lines = [book.lines[name] for name in person_of(line, links)]
     rows = [row for each in lines for row in holdings_of(book, each, PROMOTED)]

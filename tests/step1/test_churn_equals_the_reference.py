@@ -9,7 +9,8 @@ import pytest
 
 from tests.reference.churn import labels, population
 from tests.reference.evaluate import Reference
-from tests.step1.conftest import DATES, INDEX, Operator
+from tests.step1.conftest import DATES, INDEX
+from tests.step1.loaded_operator import LoadedOperator
 
 # churn_case -> the reference's case
 CASES = {
@@ -30,7 +31,7 @@ def differing(want: Mapping[Any, Any], got: Mapping[Any, Any]) -> list[tuple[Any
     ]
 
 
-def test_churn_equals_the_reference(looked_at: tuple[Operator, Reference]) -> None:
+def test_churn_equals_the_reference(looked_at: tuple[LoadedOperator, Reference]) -> None:
     """O19: each spell with its dates, and who was removed by the operator."""
     operator, reference = looked_at
     churn = f"intermediate.int_churn where as_of_date = date '{reference.book.day}'"
@@ -67,7 +68,7 @@ def test_churn_equals_the_reference(looked_at: tuple[Operator, Reference]) -> No
     assert differing(removals, {name: tuple(dates) for name, *dates in removed}) == []
 
 
-def test_population_equals_the_reference(looked_at: tuple[Operator, Reference]) -> None:
+def test_population_equals_the_reference(looked_at: tuple[LoadedOperator, Reference]) -> None:
     """O18: everyone in the network gets an index, or a reason why not."""
     operator, reference = looked_at
     want = {
@@ -86,7 +87,7 @@ def test_population_equals_the_reference(looked_at: tuple[Operator, Reference]) 
 
 
 @pytest.mark.parametrize("looked_at", DATES[-1:], ids=str, indirect=True)
-def test_labels_equal_the_reference(looked_at: tuple[Operator, Reference]) -> None:
+def test_labels_equal_the_reference(looked_at: tuple[LoadedOperator, Reference]) -> None:
     """O18: as known on the last date looked at, who left after the lead and within the horizon."""
     operator, known = looked_at
     operator.learn(known.book.day)

@@ -22,8 +22,9 @@ INDICATORS_KEY = dg.AssetKey(["step1_find", "subscriber_indicators"])
 
 # Shares and ranks of so many lines are as good as of all.
 SAMPLE_LINES = 100_000
-# Rows of a table that a person reads in the UI.
+# Rows of a table that a person reads in the UI, and branches side by side in one.
 SHOWN_ROWS = 40
+SHOWN_BRANCHES = 12
 
 COVERAGE_SQL = """
 select
@@ -111,19 +112,28 @@ def signal_report_asset(installation: Installation) -> dg.AssetsDefinition:
             installation.warehouse.table(sql, {"day": day}).to_pandas()
             for sql in (COVERAGE_SQL, BRANCHES_SQL, DAYS_SQL, PERIODS_SQL)
         )
-        by_branch = branches.pivot_table(
-            index="org_id", columns="signal", values="fired", aggfunc="sum", fill_value=0
-        ).reset_index()
         lacking = coverage[coverage["missing_feeds"].notna()]
         feeds = sorted({feed for text in lacking["missing_feeds"] for feed in text.split(";")})
         unknown, evaluated = coverage["unknown"].sum(), coverage["evaluated"].sum()
         yield dg.MaterializeResult(
             metadata={
-                "signals": int(coverage["fired"].sum()),
                 "by_signal": markdown(coverage),
-                "by_branch": markdown(by_branch),
+                "by_branch": markdown(by_branch(branches)),
                 "by_day": markdown(days),
-                "periods": markdown(periods),
+                "by_period": markdown(periods),
+                # Numbers are plotted over days.
+                "signals": int(coverage["fired"].sum()),
+                "unknown_share": float(unknown / max(unknown + evaluated, 1)),
+                **{
+                    f"lines in {period}": int(lines)
+                    for period, lines in periods.itertuples(index=False)
+                },
+                **{
+                    f"lines with {signal}": int(fired)
+                    for signal, fired in sorted(
+                        zip(coverage["signal"], coverage["fired"], strict=True)
+                    )
+                },
             },
             check_results=[
                 dg.AssetCheckResult(
@@ -267,8 +277,26 @@ def limits(installation: Installation) -> dict[str, float]:
     return {row["parameter"]: row["value"] for row in rows}
 
 
+def by_branch(branches: pd.DataFrame, shown: int = SHOWN_BRANCHES) -> pd.DataFrame:
+    """One row a signal, one column a branch, of the branches with most signals; all in the first.
+
+    `branches`: org_id, signal, fired. `others` is the sum over the branches that are not shown.
+    """
+    table = branches.pivot_table(
+        index="signal", columns="org_id", values="fired", aggfunc="sum", fill_value=0
+    )
+    largest = table.sum().sort_values(ascending=False, kind="stable").index[:shown]
+    rest = table.drop(columns=largest)
+    found = table[sorted(largest)]
+    found.insert(0, "all", table.sum(axis=1))
+    if rest.shape[1]:
+        found = found.assign(others=rest.sum(axis=1))
+    return found.reset_index()
+
+
 def markdown(frame: pd.DataFrame, rows: int = SHOWN_ROWS) -> dg.MarkdownMetadataValue:
     """The first rows as a table for the UI."""
-    shown = frame.head(rows).to_markdown(index=False) if len(frame) else "–"
+    shown = frame.head(rows).astype(object).where(frame.head(rows).notna(), "–")
+    text = shown.to_markdown(index=False) if len(frame) else "–"
     more = len(frame) - rows
-    return dg.MetadataValue.md(f"{shown}\n\n{more} more" if more > 0 else shown)
+    return dg.MetadataValue.md(f"{text}\n\n{more} more" if more > 0 else text)

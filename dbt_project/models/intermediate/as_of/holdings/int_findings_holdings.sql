@@ -15,6 +15,13 @@ feeds as (
     from {{ ref('int_feed_arrivals') }}
 ),
 
+undelivered as (
+    select
+        coalesce(bool_or(feed_column = 'contract_end_date'), false) as lacks_contract_ends,
+        coalesce(bool_or(feed_column = 'promo_id'), false) as lacks_promos
+    from {{ ref('int_undelivered_columns') }}
+),
+
 lines as (
     select subscriber_id from {{ ref('int_lines') }}
 ),
@@ -290,6 +297,8 @@ findings as (
         lost_services.services as vas_given_up,
         lost_services.product_id as vas_product_id,
         feeds.has_holdings,
+        feeds.has_holdings and not undelivered.lacks_contract_ends as knows_contracts,
+        feeds.has_holdings and not undelivered.lacks_promos as knows_promos,
         coalesce(integrity.has_order, false) as has_order,
         coalesce(integrity.has_complaint, false) as has_complaint,
         coalesce(integrity.has_refund, false) as has_refund,
@@ -300,6 +309,7 @@ findings as (
         coalesce(switches.switches, 0) as promo_switches
     from lines
     cross join feeds
+    cross join undelivered
     cross join proofs
     left join nearest_contracts on lines.subscriber_id = nearest_contracts.subscriber_id
     left join lost_services on lines.subscriber_id = lost_services.subscriber_id
@@ -312,7 +322,7 @@ select
     {{ as_of() }} as as_of_date,
     findings.subscriber_id,
     case
-        when findings.has_holdings then coalesce(findings.contract_days_left <= parameters.contract_days, false)
+        when findings.knows_contracts then coalesce(findings.contract_days_left <= parameters.contract_days, false)
     end as hr6_contract_expiring,
     case
         when findings.contract_days_left <= parameters.contract_near_days
@@ -353,7 +363,7 @@ select
         when findings.has_order or findings.has_complaint or findings.has_refund then 2
     end as integrity_severity,
     findings.is_upsell_blocked,
-    case when findings.has_holdings then findings.promo_switches >= parameters.deal_switches end as deal_hunter,
+    case when findings.knows_promos then findings.promo_switches >= parameters.deal_switches end as deal_hunter,
     case when findings.promo_switches >= parameters.deal_switches then findings.promo_switches end as promo_switches
 from findings
 cross join parameters

@@ -49,6 +49,17 @@ removed as (
     where as_of_date = {{ as_of() }} and is_operator_removed
 ),
 
+-- Use or a payment: who ever gave a sign of life.
+first_signs as (
+    select subscriber_id
+    from {{ ref('int_silences') }}
+    where as_of_date = {{ as_of() }} and active_before is null
+),
+
+first_known as (
+    select min(known_on) as first_known_on from {{ ref('int_known_days') }}
+),
+
 adds as (
     select
         lines.org_id,
@@ -56,14 +67,14 @@ adds as (
         count(*) as adds,
         sum({{ one_if('number_changes.new_subscriber_id is not null') }}) as changed_adds
     from {{ ref('int_new_lines') }} as lines
-    inner join {{ ref('int_first_use') }} as first_use
-        on
-            lines.subscriber_id = first_use.subscriber_id
-            and first_use.as_of_date = {{ as_of() }}
-            and first_use.is_used
+    cross join first_known
+    left join first_signs on lines.subscriber_id = first_signs.subscriber_id
     left join removed on lines.subscriber_id = removed.subscriber_id
     left join number_changes on lines.subscriber_id = number_changes.new_subscriber_id
-    where removed.subscriber_id is null
+    where
+        removed.subscriber_id is null
+        and lines.activated_on > {{ days_after(as_of(), -245) }}
+        and (first_signs.subscriber_id is not null or lines.activated_on < first_known.first_known_on)
     group by lines.org_id, cast(date_trunc('month', lines.activated_on) as date)
 ),
 

@@ -7,17 +7,33 @@
 {%- set signals = signal_findings() %}
 
 with
--- Feeds that a signal needs and that never came, or did not come on a day of the signal's window.
-missing as (
-    select inputs.signal, string_agg(distinct inputs.feed, ';' order by inputs.feed) as missing_feeds
+-- Feeds that a signal needs and that never came, or did not come on a day of the signal's window; and
+-- columns that a feed does not hold.
+lacking as (
+    select
+        inputs.signal,
+        case
+            when
+                not coalesce(arrivals.has_arrived, false)
+                {%- for window in [7, 30, 60, 90, 120, 180, 365] %}
+                or (inputs.window_days = {{ window }} and arrivals.missing_{{ window }}d > 0)
+                {%- endfor %}
+                then inputs.feed
+            when undelivered.feed is not null then concat(inputs.feed, '.', inputs.feed_column)
+        end as missing
     from {{ ref('signal_inputs') }} as inputs
     left join {{ ref('int_feed_arrivals') }} as arrivals on inputs.feed = arrivals.feed
-    where
-        not coalesce(arrivals.has_arrived, false)
-        {%- for window in [7, 30, 60, 90, 120, 180, 365] %}
-        or (inputs.window_days = {{ window }} and arrivals.missing_{{ window }}d > 0)
-        {%- endfor %}
-    group by inputs.signal
+    left join {{ ref('int_undelivered_columns') }} as undelivered
+        on inputs.feed = undelivered.feed and inputs.feed_column = undelivered.feed_column
+),
+
+missing as (
+    select
+        lacking.signal,
+        string_agg(distinct lacking.missing, ';' order by lacking.missing) as missing_feeds
+    from lacking
+    where lacking.missing is not null
+    group by lacking.signal
 ),
 
 counts as (
