@@ -116,6 +116,17 @@ class ModelPolicy:
 
 
 @dataclass(frozen=True)
+class ProfitPolicy:
+    """`profit_policy.csv`: what a contact costs and what it can save."""
+
+    clv_cny: float = _setting(0, is_open=True)
+    offer_cost_cny: float = _setting(0)
+    contact_cost_cny: float = _setting(0, is_open=True)
+    accept_alpha: float = _setting(0, is_open=True)
+    accept_beta: float = _setting(0, is_open=True)
+
+
+@dataclass(frozen=True)
 class ContactPolicy:
     """`contact_policy.csv`: who may be contacted."""
 
@@ -149,6 +160,7 @@ class ListPolicy:
 
 SETTING_FILES: Mapping[str, tuple[str, type]] = {
     "model": ("policy/model_policy.csv", ModelPolicy),
+    "profit": ("policy/profit_policy.csv", ProfitPolicy),
     "contact": ("policy/contact_policy.csv", ContactPolicy),
     "control": ("policy/control_policy.csv", ControlPolicy),
     "listing": ("policy/list_policy.csv", ListPolicy),
@@ -160,6 +172,7 @@ class Policy:
     """All policy of the loop; `version` changes with any byte of it."""
 
     model: ModelPolicy
+    profit: ProfitPolicy
     contact: ContactPolicy
     control: ControlPolicy
     listing: ListPolicy
