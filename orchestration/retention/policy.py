@@ -127,6 +127,18 @@ class ProfitPolicy:
 
 
 @dataclass(frozen=True)
+class LeakPolicy:
+    """`leak_policy.csv`: from where on a column or a row is held to tell of the future."""
+
+    leak_auc_alone: float = _setting(0.5, 1)
+    leak_validation_gap: float = _setting(0, 0.5)
+    leak_grace_days: int = _setting(0)
+    leak_min_churners: int = _setting(20)
+    leak_bins: int = _setting(2, 1000)
+    leak_folds: int = _setting(2, 20)
+
+
+@dataclass(frozen=True)
 class ContactPolicy:
     """`contact_policy.csv`: who may be contacted."""
 
@@ -161,6 +173,7 @@ class ListPolicy:
 SETTING_FILES: Mapping[str, tuple[str, type]] = {
     "model": ("policy/model_policy.csv", ModelPolicy),
     "profit": ("policy/profit_policy.csv", ProfitPolicy),
+    "leaks": ("policy/leak_policy.csv", LeakPolicy),
     "contact": ("policy/contact_policy.csv", ContactPolicy),
     "control": ("policy/control_policy.csv", ControlPolicy),
     "listing": ("policy/list_policy.csv", ListPolicy),
@@ -173,6 +186,7 @@ class Policy:
 
     model: ModelPolicy
     profit: ProfitPolicy
+    leaks: LeakPolicy
     contact: ContactPolicy
     control: ControlPolicy
     listing: ListPolicy
