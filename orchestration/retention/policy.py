@@ -139,6 +139,18 @@ class LeakPolicy:
 
 
 @dataclass(frozen=True)
+class SegmentPolicy:
+    """`segment_policy.csv`: how segments are made and held to be stable."""
+
+    segment_min_lines: int = _setting(10)
+    segment_max_count: int = _setting(2, 20)
+    segment_min_share: float = _setting(0, 0.5)
+    segment_fit_lines: int = _setting(100)
+    segment_judged_lines: int = _setting(100, 20_000)
+    segment_min_agreement: float = _setting(0, 1)
+
+
+@dataclass(frozen=True)
 class ContactPolicy:
     """`contact_policy.csv`: who may be contacted."""
 
@@ -174,6 +186,7 @@ SETTING_FILES: Mapping[str, tuple[str, type]] = {
     "model": ("policy/model_policy.csv", ModelPolicy),
     "profit": ("policy/profit_policy.csv", ProfitPolicy),
     "leaks": ("policy/leak_policy.csv", LeakPolicy),
+    "segments": ("policy/segment_policy.csv", SegmentPolicy),
     "contact": ("policy/contact_policy.csv", ContactPolicy),
     "control": ("policy/control_policy.csv", ControlPolicy),
     "listing": ("policy/list_policy.csv", ListPolicy),
@@ -187,6 +200,7 @@ class Policy:
     model: ModelPolicy
     profit: ProfitPolicy
     leaks: LeakPolicy
+    segments: SegmentPolicy
     contact: ContactPolicy
     control: ControlPolicy
     listing: ListPolicy

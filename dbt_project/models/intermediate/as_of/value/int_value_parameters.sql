@@ -1,7 +1,6 @@
 {{ config(materialized='table') }}
 {%- set integers = ['margin_months', 'margin_min_months', 'attitude_days', 'repeat_days'] -%}
 {%- set decimals = [
-    'margin_default_share',
     'discount_rate',
     'volume_voice_cny_per_minute',
     'volume_data_cny_per_mb',
@@ -17,7 +16,7 @@ parameters as (
         {%- for parameter in decimals %}
         cast(max(case when parameter = '{{ parameter }}' then value end) as decimal(9, 4)) as {{ parameter }},
         {%- endfor %}
-        count(*) as parameters
+        cast(max(case when parameter = 'margin_default_share' then value end) as decimal(9, 4)) as margin_default_share
     from {{ ref('value_parameters') }}
 ),
 
