@@ -4,6 +4,8 @@ Here: what is read, what is written, and the check beside it. Not here: how segm
 (`retention/segments.py`), and tiers, lifetime values and loyalty (dbt, `marts/step1_find/value`).
 """
 
+from collections.abc import Iterator
+
 import dagster as dg
 import pandas as pd
 
@@ -47,7 +49,9 @@ def customer_segments_asset(installation: Installation) -> dg.AssetsDefinition:
         description="Segments of the three-month stable base inside each brand, as of the last day "
         "before the month, with their profile (O45). 品牌内客户分群",
     )
-    def customer_segments(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    def customer_segments(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult[None]]:
         month = month_of(context)
         day = last_day_before(month)
         rows = installation.warehouse.table(ROWS_SQL, {"day": day}).to_pandas()
@@ -62,7 +66,7 @@ def customer_segments_asset(installation: Installation) -> dg.AssetsDefinition:
         is_stable = (
             compared is None or (compared["agreement"] >= policy.segment_min_agreement).all()
         )
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(members),
                 "as_of": str(day),

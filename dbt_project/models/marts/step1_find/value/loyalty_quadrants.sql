@@ -2,7 +2,8 @@
     materialized='incremental',
     incremental_strategy='as_of',
     on_schema_change='fail',
-    keeps='index_dates'
+    keeps='index_dates',
+    tags=['as_of_day']
 ) }}
 
 -- Attitude against repeat purchase, both cut at the median of the lines whose score comes from the

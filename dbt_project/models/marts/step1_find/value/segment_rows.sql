@@ -2,7 +2,8 @@
     materialized='incremental',
     incremental_strategy='as_of',
     on_schema_change='fail',
-    keeps='index_dates'
+    keeps='index_dates',
+    tags=['as_of_day']
 ) }}
 
 -- Who is segmented, and by what: lines in the network and in use for three whole months (D10), by
