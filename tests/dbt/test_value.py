@@ -13,7 +13,8 @@ FIRST, INDEX, LATER = date(2024, 12, 1), date(2025, 3, 31), date(2025, 4, 3)
 LINES = 10
 VALUES = ("step1_find.subscriber_values", "step1_find.lifetime_values")
 RELATIONS = (*VALUES, "step1_find.loyalty_quadrants", "step1_find.segment_rows")
-SELECTION = ("--select", "+path:models/marts/step1_find/value", "--exclude", "resource_type:seed")
+FOLDER = "path:models/marts/step1_find/value"
+SELECTION = ("--select", f"+{FOLDER}")
 
 
 def at(day: date) -> datetime:
@@ -21,13 +22,13 @@ def at(day: date) -> datetime:
 
 
 def bill(month: date, factor: int = 1) -> list[dict[str, object]]:
-    """Line i pays 10 i a month; VAS are a half of the bill of line 9."""
+    """Line i pays 10 i a month, of which line 9 pays 9 for VAS."""
     return [
         {
             "subscriber_id": f"s{i}",
             "month": month,
             "total_cny": 10 * i * factor,
-            "vas_cny": 5 * i if i == 9 else 0,
+            "vas_cny": 9 if i == 9 else 0,
         }
         for i in range(LINES)
     ]
@@ -108,7 +109,8 @@ def warehouse(make_warehouse: Callable[[str], TinyWarehouse]) -> TinyWarehouse:
         f" values ('s8', 0.5, date '{INDEX}'), ('s9', 0.0, date '{INDEX}')"
     )
     warehouse.dbt("seed", FIRST, INDEX)
-    warehouse.dbt("build", FIRST, INDEX, *SELECTION, "resource_type:unit_test")
+    warehouse.dbt("run", FIRST, INDEX, *SELECTION)
+    warehouse.dbt("test", FIRST, INDEX, "--select", FOLDER)
     return warehouse
 
 
@@ -119,7 +121,7 @@ def test_o42_o44_o46_what_is_delivered_counts(warehouse: TinyWarehouse) -> None:
         " points_band, org_class from step1_find.subscriber_values order by profit_rank"
     )
     assert [row[0] for row in rows] == [f"s{i}" for i in reversed(range(LINES))]
-    margins = [12 * (6 * i - (45 * 0.25 if i == 9 else 0)) for i in reversed(range(LINES))]
+    margins = [12 * (6 * i - (9 * 0.25 if i == 9 else 0)) for i in reversed(range(LINES))]
     assert [row[1] for row in rows] == pytest.approx(margins)
     assert [row[2] for row in rows] == ["VIP", *["MIDDLE"] * 3, *["ORDINARY"] * 4, "LOW", "VIP"]
     assert {row[3] for row in rows[:-1]} == {"MARGIN"}
@@ -134,7 +136,7 @@ def test_o43_lifetime_value_of_who_has_a_score(warehouse: TinyWarehouse) -> None
         " order by subscriber_id"
     )
     stays = [sum(stay**t / 1.1 ** (t / 12) for t in range(1, 13)) for stay in (0.5, 1.0)]
-    margins = [48.0, 54 - 45 * 0.25]
+    margins = [48.0, 54 - 9 * 0.25]
     assert [row[0] for row in rows] == ["s8", "s9"]
     assert [row[1] for row in rows] == pytest.approx(
         [m * s for m, s in zip(margins, stays, strict=True)]
