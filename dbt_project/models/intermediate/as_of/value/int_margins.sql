@@ -12,6 +12,13 @@ arrivals as (
     {{ feeds_arrived(['channel_commissions', 'billing_subscriptions']) }}
 ),
 
+-- Top-ups of 90 days need a feed that is as old.
+payment_feed as (
+    select coalesce(max(first_arrived_on) <= {{ days_after(as_of(), -89) }}, false) as is_old_enough
+    from {{ ref('int_feed_arrivals') }}
+    where feed = 'billing_payments'
+),
+
 released_months as (
     select
         invoices.month,
@@ -94,7 +101,9 @@ revenues as (
             when invoiced.revenue_months >= parameters.margin_min_months then 'INVOICES'
             when invoiced.subscriber_id is not null or not lines.is_prepaid then null
             when
-                {{ days_between('lines.activated_on', as_of()) }} >= 89 and payments.payment_amount_90d_cny is not null
+                payment_feed.is_old_enough
+                and {{ days_between('lines.activated_on', as_of()) }} >= 89
+                and payments.payment_amount_90d_cny is not null
                 then 'PAYMENTS'
             when monthly_topups.revenue_months >= parameters.margin_min_months then 'MONTHLY_TOPUPS'
         end as margin_basis,
@@ -120,6 +129,7 @@ revenues as (
     from {{ ref('int_lines') }} as lines
     cross join parameters
     cross join arrivals
+    cross join payment_feed
     left join invoiced on lines.subscriber_id = invoiced.subscriber_id
     left join monthly_topups on lines.subscriber_id = monthly_topups.subscriber_id
     left join payments on lines.subscriber_id = payments.subscriber_id

@@ -7,7 +7,7 @@
 ) }}
 
 -- Attitude against repeat purchase, both cut at the median of the lines whose score comes from the
--- same source. Many lines share a score: these lie above the cut together where, with half of them,
+-- same source; who pays in advance buys more often, so repeat purchase also by payment mode. Many lines share a score: these lie above the cut together where, with half of them,
 -- at least half of the lines lie below.
 with
 parameters as (
@@ -47,16 +47,20 @@ scored as (
         lines.org_id,
         attitudes.attitude_score,
         attitudes.attitude_source,
+        -- purchases a year
         cast(
             case
-                when feeds.has_billing_subscriptions then coalesce(repeats.repeat_orders, 0)
-                else payments.payments_90d
+                when feeds.has_billing_subscriptions
+                    then coalesce(repeats.repeat_orders, 0) + 4 * coalesce(payments.payments_90d, 0)
+                else 4 * payments.payments_90d
             end as double
         ) as repeat_score,
         case
+            when feeds.has_billing_subscriptions and payments.payments_90d is not null then 'BOTH'
             when feeds.has_billing_subscriptions then 'ORDERS'
             when payments.payments_90d is not null then 'PAYMENTS'
-        end as repeat_source
+        end as repeat_source,
+        lines.payment_mode
     from {{ ref('int_lines') }} as lines
     cross join feeds
     left join {{ ref('int_attitudes') }} as attitudes on lines.subscriber_id = attitudes.subscriber_id
@@ -66,13 +70,13 @@ scored as (
 
 placed as (
     select
-        {%- for side in ['attitude', 'repeat'] %}
+        {%- for side, alike in {'attitude': 'attitude_source', 'repeat': 'repeat_source, payment_mode'}.items() %}
         case
             when {{ side }}_score is not null
                 then
-                    2 * (rank() over (partition by {{ side }}_source order by {{ side }}_score) - 1)
-                    + count(*) over (partition by {{ side }}_source, {{ side }}_score)
-                    >= count(*) over (partition by {{ side }}_source)
+                    2 * (rank() over (partition by {{ alike }} order by {{ side }}_score) - 1)
+                    + count(*) over (partition by {{ alike }}, {{ side }}_score)
+                    >= count(*) over (partition by {{ alike }})
         end as is_{{ side }}_high,
         {%- endfor %}
         scored.*
