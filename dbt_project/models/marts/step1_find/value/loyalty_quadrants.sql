@@ -7,8 +7,9 @@
 ) }}
 
 -- Attitude against repeat purchase, both cut at the median of the lines whose score comes from the
--- same source; who pays in advance buys more often, so repeat purchase also by payment mode. Many lines share a score: these lie above the cut together where, with half of them,
--- at least half of the lines lie below.
+-- same source; who pays in advance buys more often, so repeat purchase also by payment mode. Many
+-- lines share a score: these lie above the cut together where, with half of them, at least half of
+-- the lines lie below.
 with
 parameters as (
     select * from {{ ref('int_value_parameters') }}
