@@ -13,6 +13,7 @@ from orchestration.defs.ingestion.arrivals import arrivals_asset
 from orchestration.defs.ingestion.feeds import feed_assets
 from orchestration.defs.step1_find.churn import churn_assets
 from orchestration.defs.step1_find.findings import findings_assets
+from orchestration.defs.step1_find.value import value_assets
 from orchestration.defs.step2_strategy.decisions import decisions_asset
 from orchestration.defs.step3_act.publishing import publishing_assets
 from orchestration.defs.step4_evaluate.effects import effects_asset
@@ -32,6 +33,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
                 *dbt_definitions(installation),
                 *churn_assets(installation),
                 *findings_assets(installation),
+                *value_assets(installation),
                 decisions_asset(installation),
                 *publishing_assets(installation),
                 effects_asset(installation),

@@ -22,11 +22,11 @@ import pandas as pd
 import sklearn
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, RobustScaler, StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from orchestration.retention.measures import auc, brier, expected_calibration_error, lift
 from orchestration.retention.policy import FeatureSpec, Label, ModelPolicy
 
 Floats = npt.NDArray[np.float64]
@@ -238,55 +238,12 @@ def _feature(plain: Mapping[str, Any]) -> FeatureSpec:
     return FeatureSpec(**{**plain, **words})
 
 
-# --- Measures ------------------------------------------------------------------------------------
-
-
-def auc(label: Floats, probability: Floats) -> float | None:
-    """Area under the ROC curve; ties count half. None unless both classes are there."""
-    if len(np.unique(label)) < 2:
-        return None
-    return float(roc_auc_score(label, probability))
-
-
-def top_decile_lift(label: Floats, probability: Floats) -> float | None:
-    """Churn rate among the tenth with the highest probability over the rate of all.
-
-    The tenth is ceil(n / 10) rows. Where its border falls among equal probabilities, these count
-    with their mean, so that the order of the rows does not matter. None without churners.
-    """
-    if not len(label) or not label.sum():
-        return None
-    size = -(-len(label) // 10)
-    border = np.sort(probability)[-size]
-    above, tied = probability > border, probability == border
-    found = label[above].sum() + (size - above.sum()) * label[tied].mean()
-    return float(found / size / label.mean())
-
-
-def brier(label: Floats, probability: Floats) -> float | None:
-    """Mean squared error of the probability (Brier 1950)."""
-    return float(np.mean((probability - label) ** 2)) if len(label) else None
-
-
-def ece(label: Floats, probability: Floats, bins: int) -> float | None:
-    """Expected calibration error over bins of about equal count (Naeini et al. 2015).
-
-    Sum over bins of share x |mean probability - churn rate|. Equal probabilities share a bin.
-    """
-    if not len(label):
-        return None
-    edges = np.quantile(probability, np.linspace(0, 1, bins + 1)[1:-1])
-    position = np.searchsorted(edges, probability, side="left")
-    gap = np.bincount(position, weights=probability - label, minlength=bins)
-    return float(np.abs(gap).sum() / len(label))
-
-
 def _measures(label: Floats, probability: Floats, bins: int) -> dict[str, Any]:
     return {
         "auc": auc(label, probability),
-        "top_decile_lift": top_decile_lift(label, probability),
+        "top_decile_lift": lift(label, probability),
         "brier": brier(label, probability),
-        "ece": ece(label, probability, bins),
+        "ece": expected_calibration_error(label, probability, bins),
         "base_rate": float(label.mean()),
         "rows": len(label),
         "churners": int(label.sum()),
@@ -330,7 +287,7 @@ def _validate(rows: pd.DataFrame, columns: Sequence[str], policy: ModelPolicy) -
             checked[half == part] = _probability(_calibrated(log_odds[half == part], fitted))
         metrics |= {
             "brier_calibrated": brier(held, checked),
-            "ece_calibrated": ece(held, checked, policy.ece_bins),
+            "ece_calibrated": expected_calibration_error(held, checked, policy.ece_bins),
         }
     return _Judged(
         "TIME_ORDERED",

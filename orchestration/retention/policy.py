@@ -116,6 +116,41 @@ class ModelPolicy:
 
 
 @dataclass(frozen=True)
+class ProfitPolicy:
+    """`profit_policy.csv`: what a contact costs and what it can save."""
+
+    clv_cny: float = _setting(0, is_open=True)
+    offer_cost_cny: float = _setting(0)
+    contact_cost_cny: float = _setting(0, is_open=True)
+    accept_alpha: float = _setting(0, is_open=True)
+    accept_beta: float = _setting(0, is_open=True)
+
+
+@dataclass(frozen=True)
+class LeakPolicy:
+    """`leak_policy.csv`: from where on a column or a row is held to tell of the future."""
+
+    leak_auc_alone: float = _setting(0.5, 1)
+    leak_validation_gap: float = _setting(0, 0.5)
+    leak_grace_days: int = _setting(0)
+    leak_min_churners: int = _setting(20)
+    leak_bins: int = _setting(2, 1000)
+    leak_folds: int = _setting(2, 20)
+
+
+@dataclass(frozen=True)
+class SegmentPolicy:
+    """`segment_policy.csv`: how segments are made and held to be stable."""
+
+    segment_min_lines: int = _setting(10)
+    segment_max_count: int = _setting(2, 20)
+    segment_min_share: float = _setting(0, 0.5)
+    segment_fit_lines: int = _setting(100)
+    segment_judged_lines: int = _setting(100, 20_000)
+    segment_min_agreement: float = _setting(0, 1)
+
+
+@dataclass(frozen=True)
 class ContactPolicy:
     """`contact_policy.csv`: who may be contacted."""
 
@@ -149,6 +184,9 @@ class ListPolicy:
 
 SETTING_FILES: Mapping[str, tuple[str, type]] = {
     "model": ("policy/model_policy.csv", ModelPolicy),
+    "profit": ("policy/profit_policy.csv", ProfitPolicy),
+    "leaks": ("policy/leak_policy.csv", LeakPolicy),
+    "segments": ("policy/segment_policy.csv", SegmentPolicy),
     "contact": ("policy/contact_policy.csv", ContactPolicy),
     "control": ("policy/control_policy.csv", ControlPolicy),
     "listing": ("policy/list_policy.csv", ListPolicy),
@@ -160,6 +198,9 @@ class Policy:
     """All policy of the loop; `version` changes with any byte of it."""
 
     model: ModelPolicy
+    profit: ProfitPolicy
+    leaks: LeakPolicy
+    segments: SegmentPolicy
     contact: ContactPolicy
     control: ControlPolicy
     listing: ListPolicy
