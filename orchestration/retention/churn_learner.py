@@ -1,0 +1,360 @@
+"""What the churn index learns with: one configuration for every table, blended and calibrated.
+
+Here: from rows with a label to probabilities, contributions of columns, and bytes. Not here: the
+label, the horizons (`hazard.py`), words for reasons and the month's card (`index_model.py`).
+
+Three kinds of model see the same rows: curves that add up (`additive.py`), small trees (LightGBM)
+and trees that know categories (CatBoost). How many trees, and how much each model counts, is found
+on folds within the training rows; then each model is fitted once more on all of them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from orchestration.retention import additive, splits
+from orchestration.retention.additive import Additive, Curve, fit_additive
+from orchestration.retention.blending import Blend, blended, fit_blend
+from orchestration.retention.boosters import (
+    BoosterSettings,
+    LeafBooster,
+    LevelBooster,
+    fit_leaf_booster,
+    fit_level_booster,
+)
+from orchestration.retention.encoding import (
+    Encoding,
+    encode,
+    indicator_columns,
+    indicators,
+    learn_encoding,
+)
+from orchestration.retention.policy import LearnerPolicy
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Kind = Literal["BLEND", "BASE_RATE"]
+
+# A probability of exactly 0 or 1 has no log-odds and claims a certainty that no model has.
+MARGIN = 1e-6
+_BLOCK_ROWS = 100_000  # scoring memory does not grow with the rows
+_TREE_STEPS = 20
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A fitted model. `kind` BASE_RATE: the blend's intercept is all there is.
+
+    `usual`: of each column of the encoding, the median of a number (NaN for a category).
+    `centre`: the mean contribution of each column of the additive model in training, so that
+    contributions of all models count from the average row. `choices`: what was found inside the
+    training rows, for the card.
+    """
+
+    kind: Kind
+    encoding: Encoding
+    usual: Floats
+    additive: Additive
+    centre: Floats
+    leaf: tuple[LeafBooster, ...]
+    level: tuple[LevelBooster, ...]
+    blend: Blend
+    choices: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A learner, and its log-odds for training rows as of models that had not seen the row.
+
+    `held_out`: NaN for rows that were never held out.
+    """
+
+    learner: Learner
+    held_out: Floats
+
+
+def fit(
+    rows: pd.DataFrame,
+    columns: Sequence[str],
+    label: Floats,
+    policy: LearnerPolicy,
+    groups: npt.NDArray[np.generic] | None = None,
+) -> Fitted:
+    """Learn the label (0 or 1, a row of `rows` each) from `columns`.
+
+    `groups`: the subscriber of each row where one has several; they are held out together. With
+    fewer than `min_churners` churners, or stayers, every row gets the rate of all, drawn to the
+    assumed rate. The order of the rows matters: give them in a fixed one.
+    """
+    encoding = learn_encoding(rows, columns, policy.min_level_rows)
+    churners = float(label.sum())
+    if not encoding.columns or min(churners, len(label) - churners) < policy.min_churners:
+        return _base_rate(encoding, label, policy)
+    with threadpool_limits(limits=policy.threads):
+        return _fit_blend(encoding, encode(encoding, rows), label, policy, groups)
+
+
+def log_odds(learner: Learner, rows: pd.DataFrame) -> Floats:
+    """Of each row, the same alone as in any batch. Raises ValueError for a missing column."""
+    result = np.empty(len(rows))
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        result[block] = _log_odds(learner, encode(learner.encoding, rows.iloc[block]))
+    return result
+
+
+def probability(log_odds: Floats) -> Floats:
+    """Within (0, 1), both left out."""
+    return np.clip(1 / (1 + np.exp(-np.clip(log_odds, -50, 50))), MARGIN, 1 - MARGIN)
+
+
+def contributions(learner: Learner, rows: pd.DataFrame) -> Floats:
+    """rows x columns of the encoding: log-odds that each column adds above the average row.
+
+    Shapley values of the trees and the curves' own values, weighted as the models are blended.
+    """
+    matrix = encode(learner.encoding, rows)
+    total = np.zeros(matrix.shape)
+    if learner.kind == "BASE_RATE" or not len(matrix):
+        return total
+    numbers, marks = _split(learner.encoding, matrix)
+    design = np.hstack([numbers, marks])
+    source = _design_columns(learner.encoding)
+    weights = learner.blend.weights
+    shares = additive.contributions(learner.additive, numbers, marks)
+    for position, column in enumerate(source):
+        total[:, column] += weights[0] * shares[:, position]
+    total -= weights[0] * learner.centre
+    for leaf in learner.leaf:
+        shares = leaf.contributions(design)
+        for position, column in enumerate(source):
+            total[:, column] += weights[1] / len(learner.leaf) * shares[:, position]
+    for level in learner.level:
+        total += weights[2] / len(learner.level) * level.contributions(matrix)[:, :-1]
+    return total
+
+
+# --- Fitting -------------------------------------------------------------------------------------
+
+
+def _fit_blend(
+    encoding: Encoding,
+    matrix: Floats,
+    label: Floats,
+    policy: LearnerPolicy,
+    groups: npt.NDArray[np.generic] | None,
+) -> Fitted:
+    numbers, marks = _split(encoding, matrix)
+    design = np.hstack([numbers, marks])
+    categorical = range(len(encoding.numeric), len(encoding.columns))
+    leaf_settings = BoosterSettings(
+        policy.leaf_booster_leaves,
+        policy.leaf_booster_rate,
+        policy.column_share,
+        policy.leaf_booster_l2,
+        policy.threads,
+    )
+    level_settings = BoosterSettings(
+        policy.level_booster_depth,
+        policy.level_booster_rate,
+        policy.column_share,
+        policy.level_booster_l2,
+        policy.threads,
+    )
+
+    def fit_curves(part: npt.NDArray[Any]) -> Additive:
+        return fit_additive(numbers[part], marks[part], label[part], policy.additive_l2)
+
+    def fit_leaf(part: npt.NDArray[Any], trees: int, seed: int) -> LeafBooster:
+        return fit_leaf_booster(design[part], label[part], trees, leaf_settings, seed)
+
+    def fit_level(part: npt.NDArray[Any], trees: int, seed: int) -> LevelBooster:
+        return fit_level_booster(
+            matrix[part], categorical, label[part], trees, level_settings, seed
+        )
+
+    steps = np.unique(np.linspace(0, policy.max_trees, _TREE_STEPS + 1).astype(int)[1:])
+    fold = splits.folds(label, policy.folds, policy.seed, groups)
+    held = np.full((len(label), 1 + 2 * len(steps)), np.nan)
+    is_held = np.zeros(len(label), dtype=np.bool_)
+    for part in range(policy.folds):
+        out, rest = np.flatnonzero(fold == part), np.flatnonzero(fold != part)
+        held[out, 0] = additive.log_odds(fit_curves(rest), numbers[out], marks[out])
+        leaf = fit_leaf(rest, policy.max_trees, policy.seed)
+        held[out, 1 : 1 + len(steps)] = _staged(leaf.log_odds, design[out], steps)
+        level = fit_level(rest, policy.max_trees, policy.seed)
+        held[out, 1 + len(steps) :] = _staged(level.log_odds, matrix[out], steps)
+        is_held[out] = True
+        # Once enough churners were held out, more folds only cost time.
+        if label[is_held].sum() >= policy.held_out_churners:
+            break
+    seen, scores = label[is_held], held[is_held]
+    best_leaf = _least_loss(scores[:, 1 : 1 + len(steps)], seen)
+    best_level = _least_loss(scores[:, 1 + len(steps) :], seen)
+    chosen = scores[:, [0, 1 + best_leaf, 1 + len(steps) + best_level]]
+    blend = fit_blend(chosen, seen, policy.blend_prior_rows)
+    held_out = np.full(len(label), np.nan)
+    held_out[is_held] = blended(blend, list(chosen.T))
+
+    everything = np.arange(len(label))
+    bags = int(np.clip(-(-policy.bagged_rows // len(label)), 1, policy.max_bags))
+    curves = fit_curves(everything)
+    centre = np.zeros(len(encoding.columns))
+    shares = additive.contributions(curves, numbers, marks).mean(axis=0)
+    np.add.at(centre, _design_columns(encoding), shares)
+    seeds = [policy.seed + bag for bag in range(bags)]
+    learner = Learner(
+        kind="BLEND",
+        encoding=encoding,
+        usual=_usual(encoding, matrix),
+        additive=curves,
+        centre=centre,
+        leaf=tuple(fit_leaf(everything, int(steps[best_leaf]), seed) for seed in seeds),
+        level=tuple(fit_level(everything, int(steps[best_level]), seed) for seed in seeds),
+        blend=blend,
+        choices={
+            "leaf_trees": int(steps[best_leaf]),
+            "level_trees": int(steps[best_level]),
+            "bags": bags,
+            "held_out_rows": int(is_held.sum()),
+            "weights": dict(zip(("additive", "leaf", "level"), blend.weights, strict=True)),
+        },
+    )
+    return Fitted(learner, held_out)
+
+
+def _base_rate(encoding: Encoding, label: Floats, policy: LearnerPolicy) -> Fitted:
+    """(churners + w p) / (rows + w): the mean of a beta posterior with w prior rows of rate p."""
+    weight = policy.prior_weight_rows
+    rate = (float(label.sum()) + weight * policy.prior_churn_rate) / (len(label) + weight)
+    intercept = float(np.log(rate / (1 - rate)))
+    none: Floats = np.empty(0)
+    learner = Learner(
+        kind="BASE_RATE",
+        encoding=encoding,
+        usual=np.full(len(encoding.columns), np.nan),
+        additive=Additive(0.0, (), none),
+        centre=np.zeros(len(encoding.columns)),
+        leaf=(),
+        level=(),
+        blend=Blend(intercept, ()),
+        choices={},
+    )
+    return Fitted(learner, np.full(len(label), intercept))
+
+
+def _log_odds(learner: Learner, matrix: Floats) -> Floats:
+    if learner.kind == "BASE_RATE":
+        return np.full(len(matrix), learner.blend.intercept)
+    numbers, marks = _split(learner.encoding, matrix)
+    design = np.hstack([numbers, marks])
+    scores = [
+        additive.log_odds(learner.additive, numbers, marks),
+        _mean([booster.log_odds(design) for booster in learner.leaf]),
+        _mean([booster.log_odds(matrix) for booster in learner.level]),
+    ]
+    return blended(learner.blend, scores)
+
+
+def _mean(scores: Sequence[Floats]) -> Floats:
+    total = np.zeros(len(scores[0]))
+    for score in scores:
+        total += score
+    return total / len(scores)
+
+
+def _staged(score: Callable[[Floats, int], Floats], design: Floats, steps: Integers) -> Floats:
+    return np.column_stack([score(design, int(trees)) for trees in steps])
+
+
+def _least_loss(scores: Floats, label: Floats) -> int:
+    """The column of log-odds under which the labels are likeliest."""
+    loss = np.logaddexp(0, scores).mean(axis=0) - (scores * label[:, np.newaxis]).mean(axis=0)
+    return int(np.argmin(loss))
+
+
+def _split(encoding: Encoding, matrix: Floats) -> tuple[Floats, Floats]:
+    return matrix[:, : len(encoding.numeric)], indicators(encoding, matrix)
+
+
+def _design_columns(encoding: Encoding) -> Integers:
+    """The column of the encoding behind each column of numbers and indicators."""
+    return np.concatenate([np.arange(len(encoding.numeric)), indicator_columns(encoding)])
+
+
+def _usual(encoding: Encoding, matrix: Floats) -> Floats:
+    usual = np.full(len(encoding.columns), np.nan)
+    count = len(encoding.numeric)
+    if count:
+        usual[:count] = np.nanmedian(matrix[:, :count], axis=0)
+    return usual
+
+
+# --- Keeping -------------------------------------------------------------------------------------
+
+
+def to_plain(learner: Learner) -> dict[str, Any]:
+    """The learner as values that JSON can hold; the same training gives the same ones."""
+    return {
+        "kind": learner.kind,
+        "encoding": asdict(learner.encoding),
+        "usual": learner.usual.tolist(),
+        "additive": {
+            "intercept": learner.additive.intercept,
+            "curves": [
+                [curve.knots.tolist(), curve.log_odds.tolist(), curve.unknown]
+                for curve in learner.additive.curves
+            ],
+            "weights": learner.additive.weights.tolist(),
+        },
+        "centre": learner.centre.tolist(),
+        "leaf": [_text(booster.content) for booster in learner.leaf],
+        "level": [_text(booster.content) for booster in learner.level],
+        "threads": next((booster.threads for booster in learner.leaf), 1),
+        "blend": asdict(learner.blend),
+        "choices": dict(learner.choices),
+    }
+
+
+def from_plain(plain: Mapping[str, Any]) -> Learner:
+    """What `to_plain` gave, as a learner that scores the same to the last bit."""
+    encoding = Encoding(
+        numeric=tuple(plain["encoding"]["numeric"]),
+        categorical=tuple(plain["encoding"]["categorical"]),
+        levels={name: tuple(levels) for name, levels in plain["encoding"]["levels"].items()},
+        shown={name: tuple(codes) for name, codes in plain["encoding"]["shown"].items()},
+    )
+    curves = tuple(
+        Curve(np.asarray(knots, dtype=float), np.asarray(values, dtype=float), unknown)
+        for knots, values, unknown in plain["additive"]["curves"]
+    )
+    weights = np.asarray(plain["additive"]["weights"], dtype=float)
+    categorical = tuple(range(len(encoding.numeric), len(encoding.columns)))
+    threads = plain["threads"]
+    return Learner(
+        kind=plain["kind"],
+        encoding=encoding,
+        usual=np.asarray(plain["usual"], dtype=float),
+        additive=Additive(plain["additive"]["intercept"], curves, weights),
+        centre=np.asarray(plain["centre"], dtype=float),
+        leaf=tuple(LeafBooster(_bytes(text), threads) for text in plain["leaf"]),
+        level=tuple(LevelBooster(_bytes(text), categorical, threads) for text in plain["level"]),
+        blend=Blend(plain["blend"]["intercept"], tuple(plain["blend"]["weights"])),
+        choices=plain["choices"],
+    )
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text)
