@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from orchestration.retention import additive, splits
+from orchestration.retention import additive
 from orchestration.retention.additive import Additive, Curve, fit_additive
 from orchestration.retention.blending import Blend, blended, fit_blend
 from orchestration.retention.boosters import (
@@ -86,20 +86,20 @@ def fit(
     columns: Sequence[str],
     label: Floats,
     policy: LearnerPolicy,
-    groups: npt.NDArray[np.generic] | None = None,
+    fold: Integers,
 ) -> Fitted:
     """Learn the label (0 or 1, a row of `rows` each) from `columns`.
 
-    `groups`: the subscriber of each row where one has several; they are held out together. With
-    fewer than `min_churners` churners, or stayers, every row gets the rate of all, drawn to the
-    assumed rate. The order of the rows matters: give them in a fixed one.
+    `fold`: of each row, as `splits.folds` gives them; a fold is held out to choose on. With fewer
+    than `min_churners` churners, or stayers, every row gets the rate of all, drawn to the assumed
+    rate. The order of the rows matters: give them in a fixed one.
     """
     encoding = learn_encoding(rows, columns, policy.min_level_rows)
     churners = float(label.sum())
     if not encoding.columns or min(churners, len(label) - churners) < policy.min_churners:
         return _base_rate(encoding, label, policy)
     with threadpool_limits(limits=policy.threads):
-        return _fit_blend(encoding, encode(encoding, rows), label, policy, groups)
+        return _fit_blend(encoding, encode(encoding, rows), label, policy, fold)
 
 
 def log_odds(learner: Learner, rows: pd.DataFrame) -> Floats:
@@ -150,7 +150,7 @@ def _fit_blend(
     matrix: Floats,
     label: Floats,
     policy: LearnerPolicy,
-    groups: npt.NDArray[np.generic] | None,
+    fold: Integers,
 ) -> Fitted:
     numbers, marks = _split(encoding, matrix)
     design = np.hstack([numbers, marks])
@@ -182,10 +182,9 @@ def _fit_blend(
         )
 
     steps = np.unique(np.linspace(0, policy.max_trees, _TREE_STEPS + 1).astype(int)[1:])
-    fold = splits.folds(label, policy.folds, policy.seed, groups)
     held = np.full((len(label), 1 + 2 * len(steps)), np.nan)
     is_held = np.zeros(len(label), dtype=np.bool_)
-    for part in range(policy.folds):
+    for part in np.unique(fold):
         out, rest = np.flatnonzero(fold == part), np.flatnonzero(fold != part)
         held[out, 0] = additive.log_odds(fit_curves(rest), numbers[out], marks[out])
         leaf = fit_leaf(rest, policy.max_trees, policy.seed)
