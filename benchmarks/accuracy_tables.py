@@ -9,7 +9,11 @@ split. Not here: models and measures (`accuracy.py`, which this runs on every ta
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +23,12 @@ import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+import accuracy  # noqa: E402
+
+from orchestration.retention import hazard, measures, splits  # noqa: E402
+from orchestration.retention.policy import load_policy  # noqa: E402
 
 LABEL = "is_churn"
 # Days since something that never was, counted from the operator's epoch.
@@ -174,6 +183,109 @@ TABLES: Mapping[str, Callable[[Path], Table]] = {
     "cell2cell": cell2cell,
 }
 
+HORIZONS = "horizons"
+
+SHOWN = ("auc", "top_decile_lift", "ece", "brier", "empc", "profit_optimal_share", "seconds")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--only", nargs="+", choices=[*TABLES, HORIZONS], default=[*TABLES, HORIZONS])
+    parser.add_argument("--against", action="store_true")
+    parser.add_argument("--keep", type=Path, help="leave the flat tables in this folder")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    results: dict[str, Any] = {}
+    print(f"{'table':<18}{'best':>8}" + "".join(f"{name[:10]:>12}" for name in SHOWN))
+    with tempfile.TemporaryDirectory() as made:
+        folder = arguments.keep or Path(made)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in arguments.only:
+            if name == HORIZONS:
+                found = interconnect_horizons(arguments.data)
+                for horizon, figures in found.items():
+                    _show(horizon, figures, figures["reference_auc"])
+                results |= found
+                continue
+            table = TABLES[name](arguments.data)
+            results[name] = _run(name, table, folder, arguments.against)
+            results[name]["reference_auc"] = table.reference_auc
+            _show(name, results[name], table.reference_auc)
+            for other, figures in results[name].get("against", {}).items():
+                _show(f"  {other}", figures, None)
+    gaps = [
+        figures["auc"] - figures["reference_auc"]
+        for figures in results.values()
+        if figures["reference_auc"] is not None
+    ]
+    if gaps:
+        print(f"AUC minus the table's best: mean {np.mean(gaps):+.4f}, least {min(gaps):+.4f}")
+    if arguments.json:
+        print(json.dumps(results))
+
+
+def _run(name: str, table: Table, folder: Path, against: bool) -> dict[str, Any]:
+    """Through the files, as anybody would call `accuracy.py`."""
+    train = folder / f"{name}.parquet"
+    table.frame.to_parquet(train, index=False)
+    test = None
+    if table.test is not None:
+        path = folder / f"{name}_test.parquet"
+        table.test.to_parquet(path, index=False)
+        test = accuracy.read_table(path)
+    question = accuracy.Question(label=LABEL, against=against, **table.arguments)
+    return accuracy.run(accuracy.read_table(train), test, question)[0]
+
+
+def _show(name: str, figures: Mapping[str, Any], reference: float | None) -> None:
+    line = f"{name:<18}" + (f"{reference:>8.3f}" if reference else " " * 8)
+    for measure in SHOWN:
+        value = figures.get(measure)
+        line += f"{value:>12.4f}" if value is not None else " " * 12
+    print(line, flush=True)
+
+
+def interconnect_horizons(data: Path) -> dict[str, Any]:
+    """Leaving within 1, 2 and 4 months of 2019-09, by the hazard, across folds of customers."""
+    policy = load_policy(ROOT / "dbt_project" / "seeds")
+    started = time.perf_counter()
+    rows = _interconnect_as_of(_interconnect(data), pd.Timestamp("2019-09-01"))
+    rows = rows.reset_index(drop=True)
+    dates = [pd.Timestamp(day) for day in INTERCONNECT_CHURN_DATES]
+    left_in = np.zeros(len(rows), dtype=np.int64)
+    for interval, day in enumerate(dates, 1):
+        left_in[(rows["EndDate"] == day).to_numpy()] = interval
+    observed = np.full(len(rows), len(dates))
+    columns = [name for name in rows if name not in ("customerID", "EndDate")]
+    fold = splits.folds((left_in > 0).astype(float), 5, 42)
+    chance = np.empty((len(rows), len(INTERCONNECT_HORIZONS)))
+    for part in range(5):
+        known, out = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
+        fitted = hazard.fit_hazard(
+            rows.iloc[known], columns, left_in[known], observed[known], len(dates), policy.learner
+        )
+        log_odds = hazard.log_odds(fitted.hazard, rows.iloc[out])
+        chance[out] = hazard.within(log_odds, INTERCONNECT_HORIZONS)
+    assert (np.diff(chance, axis=1) >= 0).all(), "a longer horizon is never less likely"
+    results = {}
+    for position, (months, reference) in enumerate(
+        zip(INTERCONNECT_HORIZONS, (0.801, 0.811, 0.850), strict=True)
+    ):
+        label = ((left_in > 0) & (left_in <= months)).astype(float)
+        parts = [(label[fold == part], chance[fold == part, position]) for part in range(5)]
+        results[f"horizon_{months}_months"] = {
+            "reference_auc": reference,
+            "auc": float(np.mean([measures.auc(*part) for part in parts])),
+            "top_decile_lift": float(np.mean([measures.lift(*part) for part in parts])),
+            "brier": measures.brier(label, chance[:, position]),
+            "ece": measures.expected_calibration_error(label, chance[:, position]),
+            "seconds": round(time.perf_counter() - started, 1),
+        }
+    return results
+
 
 # --- Preparations --------------------------------------------------------------------------------
 
@@ -218,3 +330,7 @@ def _interconnect_as_of(people: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFra
     begin = rows["BeginDate"]
     months = (as_of.year - begin.dt.year) * 12 + as_of.month - begin.dt.month
     return rows.assign(tenure_months=months).drop(columns="BeginDate")
+
+
+if __name__ == "__main__":
+    main()

@@ -38,6 +38,15 @@ class BoosterSettings:
     column_share: float
     l2_penalty: float
     threads: int
+    patience: int
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows that a booster is watched on: `patience` trees without a gain there, and it stops."""
+
+    design: Floats
+    label: Floats
 
 
 class Booster(Protocol):
@@ -77,9 +86,14 @@ class LeafBooster:
 
 
 def fit_leaf_booster(
-    design: Floats, label: Floats, trees: int, settings: BoosterSettings, seed: int
+    design: Floats,
+    label: Floats,
+    trees: int,
+    settings: BoosterSettings,
+    seed: int,
+    watched: HeldOut | None = None,
 ) -> LeafBooster:
-    """`design`: rows x columns, NaN = unknown; `label`: 0 or 1."""
+    """`design`: rows x columns, NaN = unknown; `label`: 0 or 1. At most `trees` trees."""
     parameters = {
         "objective": "binary",
         "num_leaves": settings.size,
@@ -96,8 +110,15 @@ def fit_leaf_booster(
         "verbosity": -1,
     }
     data = lightgbm.Dataset(design, label, params={"verbosity": -1})
-    model = lightgbm.train(parameters, data, trees)
-    return LeafBooster(model.model_to_string().encode(), settings.threads)
+    if watched is None:
+        model = lightgbm.train(parameters, data, trees)
+    else:
+        judge = lightgbm.Dataset(watched.design, watched.label, reference=data)
+        stop = lightgbm.early_stopping(settings.patience, verbose=False)
+        model = lightgbm.train(parameters, data, trees, valid_sets=[judge], callbacks=[stop])
+    # All trees, not only those up to the best: the best number is that of all folds together.
+    content = model.model_to_string(num_iteration=-1)
+    return LeafBooster(content.encode(), settings.threads)
 
 
 @dataclass(frozen=True)
@@ -139,8 +160,9 @@ def fit_level_booster(
     trees: int,
     settings: BoosterSettings,
     seed: int,
+    watched: HeldOut | None = None,
 ) -> LevelBooster:
-    """`design`: rows x columns, with codes in the positions `categorical`; `label`: 0 or 1."""
+    """`design`: rows x columns, codes in the positions `categorical`; `label`: 0 or 1."""
     model = catboost.CatBoost(
         {
             "loss_function": "Logloss",
@@ -152,13 +174,17 @@ def fit_level_booster(
             "border_count": 128,
             "one_hot_max_size": _ONE_HOT_LEVELS,
             "max_ctr_complexity": 1,
+            "od_type": "Iter",
+            "od_wait": settings.patience,
+            "use_best_model": False,
             "random_seed": seed,
             "thread_count": settings.threads,
             "allow_writing_files": False,
             "logging_level": "Silent",
         }
     )
-    model.fit(_pool(design, categorical, label))
+    judge = None if watched is None else _pool(watched.design, categorical, watched.label)
+    model.fit(_pool(design, categorical, label), eval_set=judge)
     about = model.get_metadata()
     for name in _MOMENT:
         about[name] = ""

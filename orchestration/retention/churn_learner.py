@@ -25,6 +25,7 @@ from orchestration.retention.additive import Additive, Curve, fit_additive
 from orchestration.retention.blending import Blend, blended, fit_blend
 from orchestration.retention.boosters import (
     BoosterSettings,
+    HeldOut,
     LeafBooster,
     LevelBooster,
     fit_leaf_booster,
@@ -46,7 +47,10 @@ Kind = Literal["BLEND", "BASE_RATE"]
 # A probability of exactly 0 or 1 has no log-odds and claims a certainty that no model has.
 MARGIN = 1e-6
 _BLOCK_ROWS = 100_000  # scoring memory does not grow with the rows
-_TREE_STEPS = 20
+# Numbers of trees to choose from: so many, evenly on a log scale from the first on.
+_TREE_STEPS, _FIRST_STEP = 24, 20
+# Times `additive_l2`: wide tables of few churners want more.
+_PENALTY_FACTORS = (1.0, 4.0, 16.0)
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,7 @@ def _fit_blend(
         policy.column_share,
         policy.leaf_booster_l2,
         policy.threads,
+        policy.patience_trees,
     )
     level_settings = BoosterSettings(
         policy.level_booster_depth,
@@ -168,44 +173,58 @@ def _fit_blend(
         policy.column_share,
         policy.level_booster_l2,
         policy.threads,
+        policy.patience_trees,
     )
 
-    def fit_curves(part: npt.NDArray[Any]) -> Additive:
-        return fit_additive(numbers[part], marks[part], label[part], policy.additive_l2)
+    def fit_curves(part: npt.NDArray[Any], factor: float) -> Additive:
+        penalty = policy.additive_l2 * factor
+        return fit_additive(numbers[part], marks[part], label[part], penalty)
 
-    def fit_leaf(part: npt.NDArray[Any], trees: int, seed: int) -> LeafBooster:
-        return fit_leaf_booster(design[part], label[part], trees, leaf_settings, seed)
+    def fit_leaf(
+        part: npt.NDArray[Any], trees: int, seed: int, watched: HeldOut | None = None
+    ) -> LeafBooster:
+        return fit_leaf_booster(design[part], label[part], trees, leaf_settings, seed, watched)
 
-    def fit_level(part: npt.NDArray[Any], trees: int, seed: int) -> LevelBooster:
+    def fit_level(
+        part: npt.NDArray[Any], trees: int, seed: int, watched: HeldOut | None = None
+    ) -> LevelBooster:
         return fit_level_booster(
-            matrix[part], categorical, label[part], trees, level_settings, seed
+            matrix[part], categorical, label[part], trees, level_settings, seed, watched
         )
 
-    steps = np.unique(np.linspace(0, policy.max_trees, _TREE_STEPS + 1).astype(int)[1:])
-    held = np.full((len(label), 1 + 2 * len(steps)), np.nan)
+    steps = np.unique(np.geomspace(_FIRST_STEP, policy.max_trees, _TREE_STEPS).astype(int))
+    curve_scores = np.full((len(label), len(_PENALTY_FACTORS)), np.nan)
+    leaf_scores = np.full((len(label), len(steps)), np.nan)
+    level_scores = leaf_scores.copy()
     is_held = np.zeros(len(label), dtype=np.bool_)
     for part in np.unique(fold):
         out, rest = np.flatnonzero(fold == part), np.flatnonzero(fold != part)
-        held[out, 0] = additive.log_odds(fit_curves(rest), numbers[out], marks[out])
-        leaf = fit_leaf(rest, policy.max_trees, policy.seed)
-        held[out, 1 : 1 + len(steps)] = _staged(leaf.log_odds, design[out], steps)
-        level = fit_level(rest, policy.max_trees, policy.seed)
-        held[out, 1 + len(steps) :] = _staged(level.log_odds, matrix[out], steps)
+        for position, factor in enumerate(_PENALTY_FACTORS):
+            curves = fit_curves(rest, factor)
+            curve_scores[out, position] = additive.log_odds(curves, numbers[out], marks[out])
+        watched = HeldOut(design[out], label[out])
+        leaf = fit_leaf(rest, policy.max_trees, policy.seed, watched)
+        leaf_scores[out] = _staged(leaf.log_odds, design[out], steps)
+        watched = HeldOut(matrix[out], label[out])
+        level = fit_level(rest, policy.max_trees, policy.seed, watched)
+        level_scores[out] = _staged(level.log_odds, matrix[out], steps)
         is_held[out] = True
         # Once enough churners were held out, more folds only cost time.
         if label[is_held].sum() >= policy.held_out_churners:
             break
-    seen, scores = label[is_held], held[is_held]
-    best_leaf = _least_loss(scores[:, 1 : 1 + len(steps)], seen)
-    best_level = _least_loss(scores[:, 1 + len(steps) :], seen)
-    chosen = scores[:, [0, 1 + best_leaf, 1 + len(steps) + best_level]]
-    blend = fit_blend(chosen, seen, policy.blend_prior_rows)
+    seen = label[is_held]
+    factor_at, scores_of_curves = _likeliest(curve_scores[is_held], seen)
+    leaf_at, scores_of_leaf = _likeliest(leaf_scores[is_held], seen)
+    level_at, scores_of_level = _likeliest(level_scores[is_held], seen)
+    scores = [scores_of_curves, scores_of_leaf, scores_of_level]
+    blend = fit_blend(np.column_stack(scores), seen, policy.blend_prior_rows)
     held_out = np.full(len(label), np.nan)
-    held_out[is_held] = blended(blend, list(chosen.T))
+    held_out[is_held] = blended(blend, scores)
+    leaf_trees, level_trees = int(steps[leaf_at]), int(steps[level_at])
 
     everything = np.arange(len(label))
     bags = int(np.clip(-(-policy.bagged_rows // len(label)), 1, policy.max_bags))
-    curves = fit_curves(everything)
+    curves = fit_curves(everything, _PENALTY_FACTORS[factor_at])
     centre = np.zeros(len(encoding.columns))
     shares = additive.contributions(curves, numbers, marks).mean(axis=0)
     np.add.at(centre, _design_columns(encoding), shares)
@@ -216,12 +235,13 @@ def _fit_blend(
         usual=_usual(encoding, matrix),
         additive=curves,
         centre=centre,
-        leaf=tuple(fit_leaf(everything, int(steps[best_leaf]), seed) for seed in seeds),
-        level=tuple(fit_level(everything, int(steps[best_level]), seed) for seed in seeds),
+        leaf=tuple(fit_leaf(everything, leaf_trees, seed) for seed in seeds),
+        level=tuple(fit_level(everything, level_trees, seed) for seed in seeds),
         blend=blend,
         choices={
-            "leaf_trees": int(steps[best_leaf]),
-            "level_trees": int(steps[best_level]),
+            "additive_l2": policy.additive_l2 * _PENALTY_FACTORS[factor_at],
+            "leaf_trees": leaf_trees,
+            "level_trees": level_trees,
             "bags": bags,
             "held_out_rows": int(is_held.sum()),
             "weights": dict(zip(("additive", "leaf", "level"), blend.weights, strict=True)),
@@ -271,13 +291,15 @@ def _mean(scores: Sequence[Floats]) -> Floats:
 
 
 def _staged(score: Callable[[Floats, int], Floats], design: Floats, steps: Integers) -> Floats:
+    """rows x steps: log-odds by so many trees, or by all where it stopped before."""
     return np.column_stack([score(design, int(trees)) for trees in steps])
 
 
-def _least_loss(scores: Floats, label: Floats) -> int:
-    """The column of log-odds under which the labels are likeliest."""
+def _likeliest(scores: Floats, label: Floats) -> tuple[int, Floats]:
+    """Position and values of the column of log-odds under which the labels are likeliest."""
     loss = np.logaddexp(0, scores).mean(axis=0) - (scores * label[:, np.newaxis]).mean(axis=0)
-    return int(np.argmin(loss))
+    best = int(np.argmin(loss))
+    return best, scores[:, best]
 
 
 def _split(encoding: Encoding, matrix: Floats) -> tuple[Floats, Floats]:

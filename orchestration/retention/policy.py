@@ -128,6 +128,7 @@ class LearnerPolicy:
     blend_prior_rows: float = _setting(0)
     additive_l2: float = _setting(0, is_open=True)
     max_trees: int = _setting(20)
+    patience_trees: int = _setting(1)
     column_share: float = _setting(0, 1)
     leaf_booster_leaves: int = _setting(2)
     leaf_booster_rate: float = _setting(0, 1, is_open=True)
