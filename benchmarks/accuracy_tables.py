@@ -193,7 +193,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
-    parser.add_argument("--only", nargs="+", choices=[*TABLES, HORIZONS], default=[*TABLES, HORIZONS])
+    parser.add_argument(
+        "--only", nargs="+", choices=[*TABLES, HORIZONS], default=[*TABLES, HORIZONS]
+    )
     parser.add_argument("--against", action="store_true")
     parser.add_argument("--keep", type=Path, help="leave the flat tables in this folder")
     parser.add_argument("--json", action="store_true")

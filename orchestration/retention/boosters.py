@@ -50,7 +50,7 @@ class HeldOut:
 
 
 class Booster(Protocol):
-    """Fitted trees. `trees`: only the first so many."""
+    """Fitted trees. `trees`: only the first so many, or all where there are fewer."""
 
     @property
     def content(self) -> bytes:
@@ -141,7 +141,7 @@ class LevelBooster:
         result = self.model.predict(
             _pool(design, self.categorical),
             prediction_type="RawFormulaVal",
-            ntree_end=trees or 0,
+            ntree_end=min(trees or self.model.tree_count_, self.model.tree_count_),
             thread_count=self.threads,
         )
         return np.asarray(result, dtype=np.float64)
@@ -191,9 +191,7 @@ def fit_level_booster(
     return LevelBooster(bytes(model._serialize_model()), tuple(categorical), settings.threads)
 
 
-def _pool(
-    design: Floats, categorical: Sequence[int], label: Floats | None = None
-) -> catboost.Pool:
+def _pool(design: Floats, categorical: Sequence[int], label: Floats | None = None) -> catboost.Pool:
     if not categorical:
         return catboost.Pool(design.astype(np.float32), label)
     columns = {

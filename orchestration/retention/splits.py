@@ -52,5 +52,7 @@ def until(times: pd.Series, last: str) -> Booleans:
         is_early = times.astype("str") <= last
     result = is_early.to_numpy(dtype=np.bool_)
     if result.all() or not result.any():
-        raise ValueError(f"no rows on one side of {last!r}: times go from {times.min()} to {times.max()}")
+        raise ValueError(
+            f"no rows on one side of {last!r}: times go from {times.min()} to {times.max()}"
+        )
     return result
