@@ -39,21 +39,20 @@ def fit_blend(scores: Floats, label: Floats, prior_rows: float) -> Blend:
     """
     models = scores.shape[1]
     clipped = np.clip(scores, -_LIMIT, _LIMIT)
-    equal = 1 / models
-    # Without scale: the penalty counts differences of weights in the spread of the scores.
+    # Differences of weights count in the spread of the scores; how large they are together is free.
     spread = float(clipped.mean(axis=1).std()) or 1.0
     strength = prior_rows * spread**2 / len(label)
 
     def loss(at: Floats) -> tuple[float, Floats]:
         value = at[0] + clipped @ at[1:]
-        away = at[1:] - equal
+        away = at[1:] - at[1:].mean()
         gap = 1 / (1 + np.exp(-value)) - label
         total = float(np.mean(np.logaddexp(0, value) - label * value))
         total += strength * float(away @ away) / 2
         slope = clipped.T @ gap / len(label) + strength * away
         return total, np.concatenate([[gap.mean()], slope])
 
-    start = np.concatenate([[0.0], np.full(models, equal)])
+    start = np.concatenate([[0.0], np.full(models, 1 / models)])
     bounds = [(None, None)] + [(0.0, None)] * models
     options = {"maxiter": 500, "ftol": 1e-12, "gtol": 1e-8}
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
