@@ -42,6 +42,7 @@ from orchestration.retention.policy import LearnerPolicy
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
 Kind = Literal["BLEND", "BASE_RATE"]
 
 # A probability of exactly 0 or 1 has no log-odds and claims a certainty that no model has.
@@ -91,19 +92,23 @@ def fit(
     label: Floats,
     policy: LearnerPolicy,
     fold: Integers,
+    is_known: Booleans | None = None,
 ) -> Fitted:
     """Learn the label (0 or 1, a row of `rows` each) from `columns`.
 
-    `fold`: of each row, as `splits.folds` gives them; a fold is held out to choose on. With fewer
-    than `min_churners` churners, or stayers, every row gets the rate of all, drawn to the assumed
-    rate. The order of the rows matters: give them in a fixed one.
+    `fold`: of each row, as `splits.folds` gives them; a fold is held out to choose on. `is_known`:
+    rows with a label (None = all); the others are only scored, by models without their fold. With
+    fewer than `min_churners` churners, or stayers, every row gets the rate of all, drawn to the
+    assumed rate. The order of the rows matters: give them in a fixed one.
     """
-    encoding = learn_encoding(rows, columns, policy.min_level_rows)
-    churners = float(label.sum())
-    if not encoding.columns or min(churners, len(label) - churners) < policy.min_churners:
-        return _base_rate(encoding, label, policy)
+    if is_known is None:
+        is_known = np.ones(len(label), dtype=np.bool_)
+    encoding = learn_encoding(rows[is_known], columns, policy.min_level_rows)
+    count, churners = int(is_known.sum()), float(label[is_known].sum())
+    if not encoding.columns or min(churners, count - churners) < policy.min_churners:
+        return _base_rate(encoding, label, is_known, policy)
     with threadpool_limits(limits=policy.threads):
-        return _fit_blend(encoding, encode(encoding, rows), label, policy, fold)
+        return _fit_blend(encoding, encode(encoding, rows), label, policy, fold, is_known)
 
 
 def log_odds(learner: Learner, rows: pd.DataFrame) -> Floats:
@@ -155,6 +160,7 @@ def _fit_blend(
     label: Floats,
     policy: LearnerPolicy,
     fold: Integers,
+    is_known: Booleans,
 ) -> Fitted:
     numbers, marks = _split(encoding, matrix)
     design = np.hstack([numbers, marks])
@@ -198,41 +204,43 @@ def _fit_blend(
     level_scores = leaf_scores.copy()
     is_held = np.zeros(len(label), dtype=np.bool_)
     for part in np.unique(fold):
-        out, rest = np.flatnonzero(fold == part), np.flatnonzero(fold != part)
+        out, rest = np.flatnonzero(fold == part), np.flatnonzero((fold != part) & is_known)
+        judge = out[is_known[out]]
         for position, factor in enumerate(_PENALTY_FACTORS):
             curves = fit_curves(rest, factor)
             curve_scores[out, position] = additive.log_odds(curves, numbers[out], marks[out])
-        watched = HeldOut(design[out], label[out])
+        watched = HeldOut(design[judge], label[judge])
         leaf = fit_leaf(rest, policy.max_trees, policy.seed, watched)
         leaf_scores[out] = _staged(leaf.log_odds, design[out], steps)
-        watched = HeldOut(matrix[out], label[out])
+        watched = HeldOut(matrix[judge], label[judge])
         level = fit_level(rest, policy.max_trees, policy.seed, watched)
         level_scores[out] = _staged(level.log_odds, matrix[out], steps)
         is_held[out] = True
         # Once enough churners were held out, more folds only cost time.
-        if label[is_held].sum() >= policy.held_out_churners:
+        if label[is_held & is_known].sum() >= policy.held_out_churners:
             break
-    seen = label[is_held]
-    factor_at, scores_of_curves = _likeliest(curve_scores[is_held], seen)
-    leaf_at, scores_of_leaf = _likeliest(leaf_scores[is_held], seen)
-    level_at, scores_of_level = _likeliest(level_scores[is_held], seen)
-    scores = [scores_of_curves, scores_of_leaf, scores_of_level]
-    blend = fit_blend(np.column_stack(scores), seen, policy.blend_prior_rows)
-    held_out = np.full(len(label), np.nan)
-    held_out[is_held] = blended(blend, scores)
+    is_seen = is_held & is_known
+    factor_at = _likeliest(curve_scores[is_seen], label[is_seen])
+    leaf_at = _likeliest(leaf_scores[is_seen], label[is_seen])
+    level_at = _likeliest(level_scores[is_seen], label[is_seen])
+    scores = np.column_stack(
+        [curve_scores[:, factor_at], leaf_scores[:, leaf_at], level_scores[:, level_at]]
+    )
+    blend = fit_blend(scores[is_seen], label[is_seen], policy.blend_prior_rows)
+    held_out = blended(blend, list(scores.T))
     leaf_trees, level_trees = int(steps[leaf_at]), int(steps[level_at])
 
-    everything = np.arange(len(label))
-    bags = int(np.clip(-(-policy.bagged_rows // len(label)), 1, policy.max_bags))
+    everything = np.flatnonzero(is_known)
+    bags = int(np.clip(-(-policy.bagged_rows // len(everything)), 1, policy.max_bags))
     curves = fit_curves(everything, _PENALTY_FACTORS[factor_at])
     centre = np.zeros(len(encoding.columns))
-    shares = additive.contributions(curves, numbers, marks).mean(axis=0)
+    shares = additive.contributions(curves, numbers[everything], marks[everything]).mean(axis=0)
     np.add.at(centre, _design_columns(encoding), shares)
     seeds = [policy.seed + bag for bag in range(bags)]
     learner = Learner(
         kind="BLEND",
         encoding=encoding,
-        usual=_usual(encoding, matrix),
+        usual=_usual(encoding, matrix[everything]),
         additive=curves,
         centre=centre,
         leaf=tuple(fit_leaf(everything, leaf_trees, seed) for seed in seeds),
@@ -243,17 +251,20 @@ def _fit_blend(
             "leaf_trees": leaf_trees,
             "level_trees": level_trees,
             "bags": bags,
-            "held_out_rows": int(is_held.sum()),
+            "held_out_rows": int(is_seen.sum()),
             "weights": dict(zip(("additive", "leaf", "level"), blend.weights, strict=True)),
         },
     )
     return Fitted(learner, held_out)
 
 
-def _base_rate(encoding: Encoding, label: Floats, policy: LearnerPolicy) -> Fitted:
+def _base_rate(
+    encoding: Encoding, label: Floats, is_known: Booleans, policy: LearnerPolicy
+) -> Fitted:
     """(churners + w p) / (rows + w): the mean of a beta posterior with w prior rows of rate p."""
     weight = policy.prior_weight_rows
-    rate = (float(label.sum()) + weight * policy.prior_churn_rate) / (len(label) + weight)
+    churners, count = float(label[is_known].sum()), int(is_known.sum())
+    rate = (churners + weight * policy.prior_churn_rate) / (count + weight)
     intercept = float(np.log(rate / (1 - rate)))
     none: Floats = np.empty(0)
     learner = Learner(
@@ -295,11 +306,10 @@ def _staged(score: Callable[[Floats, int], Floats], design: Floats, steps: Integ
     return np.column_stack([score(design, int(trees)) for trees in steps])
 
 
-def _likeliest(scores: Floats, label: Floats) -> tuple[int, Floats]:
-    """Position and values of the column of log-odds under which the labels are likeliest."""
+def _likeliest(scores: Floats, label: Floats) -> int:
+    """The column of log-odds under which the labels are likeliest."""
     loss = np.logaddexp(0, scores).mean(axis=0) - (scores * label[:, np.newaxis]).mean(axis=0)
-    best = int(np.argmin(loss))
-    return best, scores[:, best]
+    return int(np.argmin(loss))
 
 
 def _split(encoding: Encoding, matrix: Floats) -> tuple[Floats, Floats]:
@@ -327,7 +337,7 @@ def to_plain(learner: Learner) -> dict[str, Any]:
     return {
         "kind": learner.kind,
         "encoding": asdict(learner.encoding),
-        "usual": learner.usual.tolist(),
+        "usual": [None if np.isnan(value) else value for value in learner.usual.tolist()],
         "additive": {
             "intercept": learner.additive.intercept,
             "curves": [

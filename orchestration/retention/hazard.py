@@ -69,23 +69,20 @@ def fit_hazard(
         raise ValueError("left in an interval that was not observed")
     has_left = (left_in > 0).astype(np.float64)
     fold = splits.folds(has_left, policy.folds, policy.seed, groups)
-    count = len(rows)
 
-    def learn(at_risk: npt.NDArray[np.bool_], label: Floats) -> churn_learner.Fitted:
-        part = np.flatnonzero(at_risk)
-        return churn_learner.fit(rows.iloc[part], columns, label[part], policy, fold[part])
+    def learn(is_known: npt.NDArray[np.bool_], label: Floats) -> churn_learner.Fitted:
+        return churn_learner.fit(rows, columns, label, policy, fold, is_known)
 
-    is_known = observed >= 1
-    near = learn(is_known, (left_in == 1).astype(np.float64))
-    near_scores = np.full(count, np.nan)
-    near_scores[is_known] = near.held_out
-    far, far_scores = None, np.full(count, np.nan)
+    near = learn(observed >= 1, (left_in == 1).astype(np.float64))
+    near_scores, far_scores = near.held_out, np.full(len(rows), np.nan)
+    far = None
     is_later = (observed >= 2) & (left_in != 1)
     later_label = (left_in >= 2).astype(np.float64)
-    stayers = float(is_later.sum()) - float(later_label.sum())
-    if intervals > 1 and min(later_label.sum(), stayers) >= policy.min_churners:
+    leavers = float(later_label.sum())
+    if intervals > 1 and min(leavers, float(is_later.sum()) - leavers) >= policy.min_churners:
         fitted = learn(is_later, later_label)
-        far, far_scores[is_later] = fitted.learner, fitted.held_out
+        far = fitted.learner
+        far_scores = _per_interval(fitted.held_out, intervals - 1)
 
     # The near score is calibrated where it was learned.
     blends = [Blend(0.0, (1.0,))]
@@ -98,7 +95,8 @@ def fit_hazard(
         label = (left_in[usable] == interval).astype(np.float64)
         is_fitted = is_fitted and far is not None and label.sum() >= policy.min_churners
         if is_fitted:
-            blends.append(fit_blend(scores[usable], label, policy.blend_prior_rows))
+            # Equal weights are no likelier than others: which score counts is up to the interval.
+            blends.append(fit_blend(scores[usable], label, prior_rows=0))
             reached = interval
         else:
             blends.append(blends[-1])
@@ -109,7 +107,10 @@ def fit_hazard(
 def log_odds(hazard: Hazard, rows: pd.DataFrame) -> Floats:
     """rows x intervals: of leaving in the interval for who is there at its beginning."""
     near = churn_learner.log_odds(hazard.near, rows)
-    far = None if hazard.far is None else churn_learner.log_odds(hazard.far, rows)
+    far = None
+    if hazard.far is not None:
+        later = len(hazard.blends) - 1
+        far = _per_interval(churn_learner.log_odds(hazard.far, rows), later)
     return _of_intervals(hazard, near, far)
 
 
@@ -121,6 +122,12 @@ def within(log_odds: Floats, intervals: Sequence[int]) -> Floats:
     staying = np.cumprod(1 - churn_learner.probability(log_odds), axis=1)
     chance = 1 - staying[:, [count - 1 for count in intervals]]
     return np.clip(chance, churn_learner.MARGIN, 1 - churn_learner.MARGIN)
+
+
+def _per_interval(log_odds: Floats, intervals: int) -> Floats:
+    """Log-odds of leaving in one interval, of log-odds of leaving in so many of equal hazard."""
+    staying = -np.logaddexp(0, log_odds) / intervals  # log of the chance to stay for one
+    return np.asarray(np.log(-np.expm1(staying)) - staying, dtype=np.float64)
 
 
 def _of_intervals(hazard: Hazard, near: Floats, far: Floats | None) -> Floats:
