@@ -37,11 +37,12 @@ from orchestration.retention import churn_learner, measures, profit, splits  # n
 from orchestration.retention.policy import Policy, load_policy  # noqa: E402
 
 Floats = npt.NDArray[np.float64]
-# Training rows, labels, columns, subscribers and rows to judge -> probabilities, what was chosen.
+# Training rows, labels, columns, folds within and rows to judge -> probabilities, what was chosen.
 Model = Callable[
-    [pd.DataFrame, Floats, Sequence[str], npt.NDArray[Any] | None, pd.DataFrame],
+    [pd.DataFrame, Floats, Sequence[str], npt.NDArray[np.int64], pd.DataFrame],
     tuple[Floats, dict[str, Any]],
 ]
+MIN_TIMES = 3  # in the training part, for models to be chosen across times
 
 YES = {"1", "1.0", "true", "yes", "y", "churned"}
 NO = {"0", "0.0", "false", "no", "n", "stayed"}
@@ -123,8 +124,8 @@ def run(
         found, choices = [], []
         for is_train, rest in parts:
             share = float(label[is_train].mean())
-            known = None if groups is None else groups[is_train]
-            probability, choice = model(train[is_train], label[is_train], columns, known, rest)
+            within = _folds_within(train[is_train], label[is_train], question, policy)
+            probability, choice = model(train[is_train], label[is_train], columns, within, rest)
             if question.prior is not None:
                 probability = profit.correct_prior(probability, share, question.prior)
             found.append(probability)
@@ -137,6 +138,18 @@ def run(
         else:
             result.setdefault("against", {})[name] = figures
     return result, scores
+
+
+def _folds_within(
+    rows: pd.DataFrame, label: Floats, question: Question, policy: Policy
+) -> npt.NDArray[np.int64]:
+    """The folds of a training part on which models are chosen: by time where that splits the table,
+    else by subscriber, else by row."""
+    settings = policy.learner
+    if question.time is not None and rows[question.time].nunique() >= MIN_TIMES:
+        return splits.folds_in_time(rows[question.time], settings.folds)
+    groups = None if question.id is None else rows[question.id].to_numpy()
+    return splits.folds(label, settings.folds, settings.seed, groups)
 
 
 def measured(
@@ -225,12 +238,10 @@ def _platform(policy: Policy) -> Model:
         rows: pd.DataFrame,
         label: Floats,
         columns: Sequence[str],
-        groups: npt.NDArray[Any] | None,
+        fold: npt.NDArray[np.int64],
         rest: pd.DataFrame,
     ) -> tuple[Floats, dict[str, Any]]:
-        settings = policy.learner
-        fold = splits.folds(label, settings.folds, settings.seed, groups)
-        learner = churn_learner.fit(rows, columns, label, settings, fold).learner
+        learner = churn_learner.fit(rows, columns, label, policy.learner, fold).learner
         choices = {"kind": learner.kind, **learner.choices}
         return churn_learner.probability(churn_learner.log_odds(learner, rest)), choices
 
@@ -307,7 +318,7 @@ def _references() -> dict[str, Model]:
             rows: pd.DataFrame,
             label: Floats,
             columns: Sequence[str],
-            _: npt.NDArray[Any] | None,
+            _: npt.NDArray[np.int64],
             rest: pd.DataFrame,
         ) -> tuple[Floats, dict[str, Any]]:
             known, asked = frame(rows, columns), frame(rest, columns)

@@ -41,7 +41,8 @@ def fit_blend(scores: Floats, label: Floats, prior_rows: float) -> Blend:
     clipped = np.clip(scores, -_LIMIT, _LIMIT)
     # Differences of weights count in the spread of the scores; how large they are together is free.
     spread = float(clipped.mean(axis=1).std()) or 1.0
-    strength = prior_rows * spread**2 / len(label)
+    # What a row tells about a weight is its variance: little where churners are few.
+    strength = prior_rows * float(label.var()) * spread**2 / len(label)
 
     def loss(at: Floats) -> tuple[float, Floats]:
         value = at[0] + clipped @ at[1:]

@@ -38,6 +38,16 @@ def folds(
     return fold
 
 
+def folds_in_time(times: pd.Series, count: int) -> Integers:
+    """A fold (0 ... at most count - 1) a row, of times that lie together: months beside months.
+
+    For rows whose outcomes do not overlap: a model that is to foretell a month that it has not seen
+    is chosen on months that it has not seen. Few times give as few folds.
+    """
+    rank = times.rank(method="dense").to_numpy(dtype=np.int64) - 1
+    return rank * min(count, int(rank.max()) + 1) // (int(rank.max()) + 1)
+
+
 def until(times: pd.Series, last: str) -> Booleans:
     """Whether each row is of `last` or before: what is learned from; the others judge.
 

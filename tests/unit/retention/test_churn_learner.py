@@ -18,7 +18,7 @@ COUNT = 6000
 PLANS = RANDOM.choice(["A", "B", "C"], COUNT)
 USE, CALLS = RANDOM.lognormal(0, 1, COUNT), RANDOM.poisson(1, COUNT).astype(float)
 # An interaction that no sum of curves can have, and a plan that matters.
-TRUE = -2 + 2.5 * ((USE < 1) == (CALLS > 0)) - 1.5 * (PLANS == "B")
+TRUE = -1.5 + 1.3 * np.log(USE) * np.where(CALLS > 0, 1, -1) - 1.5 * (PLANS == "B")
 LABEL = (RANDOM.random(COUNT) < 1 / (1 + np.exp(-TRUE))).astype(float)
 ROWS = pd.DataFrame({"use": USE, "calls": CALLS, "plan": PLANS, "noise": RANDOM.normal(size=COUNT)})
 ROWS.loc[::17, "use"] = np.nan

@@ -29,6 +29,13 @@ def test_the_months_of_a_subscriber_stay_together():
     assert (pd.Series(fold).groupby(groups).nunique() == 1).all()
 
 
+def test_folds_in_time_are_times_side_by_side():
+    months = pd.Series(["2025-03", "2025-01", "2025-02", "2025-01"])
+    assert splits.folds_in_time(months, 5).tolist() == [2, 0, 1, 0]
+    many = splits.folds_in_time(pd.Series(range(12)), 3)
+    assert many.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+
+
 @pytest.mark.parametrize(
     ("times", "last", "before"),
     [
