@@ -116,6 +116,37 @@ class ModelPolicy:
 
 
 @dataclass(frozen=True)
+class LearnerPolicy:
+    """`learner_policy.csv`: how any table is learned from; one set of values for all of them."""
+
+    min_churners: int = _setting(2)
+    prior_churn_rate: float = _setting(0, 1, is_open=True)
+    prior_weight_rows: float = _setting(0, is_open=True)
+    min_level_rows: int = _setting(1)
+    folds: int = _setting(2, 20)
+    held_out_churners: int = _setting(1)
+    blend_prior_rows: float = _setting(0)
+    additive_l2: float = _setting(0, is_open=True)
+    max_trees: int = _setting(20)
+    patience_trees: int = _setting(1)
+    column_share: float = _setting(0, 1)
+    leaf_booster_leaves: int = _setting(2)
+    leaf_booster_rate: float = _setting(0, 1, is_open=True)
+    leaf_booster_l2: float = _setting(0)
+    level_booster_depth: int = _setting(1, 12)
+    level_booster_rate: float = _setting(0, 1, is_open=True)
+    level_booster_l2: float = _setting(0)
+    bagged_rows: int = _setting(0)
+    max_bags: int = _setting(1)
+    max_training_rows: int = _setting(1000)
+    holdout_dates: int = _setting(1)
+    reasons_share: float = _setting(0, 1, is_open=True)
+    min_reason_contribution: float = _setting(0)
+    seed: int = _setting(0)
+    threads: int = _setting(1)
+
+
+@dataclass(frozen=True)
 class ProfitPolicy:
     """`profit_policy.csv`: what a contact costs and what it can save."""
 
@@ -184,6 +215,7 @@ class ListPolicy:
 
 SETTING_FILES: Mapping[str, tuple[str, type]] = {
     "model": ("policy/model_policy.csv", ModelPolicy),
+    "learner": ("policy/learner_policy.csv", LearnerPolicy),
     "profit": ("policy/profit_policy.csv", ProfitPolicy),
     "leaks": ("policy/leak_policy.csv", LeakPolicy),
     "segments": ("policy/segment_policy.csv", SegmentPolicy),
@@ -198,6 +230,7 @@ class Policy:
     """All policy of the loop; `version` changes with any byte of it."""
 
     model: ModelPolicy
+    learner: LearnerPolicy
     profit: ProfitPolicy
     leaks: LeakPolicy
     segments: SegmentPolicy
