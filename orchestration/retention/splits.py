@@ -44,8 +44,9 @@ def folds_in_time(times: pd.Series, count: int) -> Integers:
     For rows whose outcomes do not overlap: a model that is to foretell a month that it has not seen
     is chosen on months that it has not seen. Few times give as few folds.
     """
-    rank = times.rank(method="dense").to_numpy(dtype=np.int64) - 1
-    return rank * min(count, int(rank.max()) + 1) // (int(rank.max()) + 1)
+    _, rank = np.unique(times.to_numpy(), return_inverse=True)
+    distinct = int(rank.max()) + 1
+    return np.asarray(rank * min(count, distinct) // distinct, dtype=np.int64)
 
 
 def until(times: pd.Series, last: str) -> Booleans:
