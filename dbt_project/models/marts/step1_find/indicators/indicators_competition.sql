@@ -130,8 +130,8 @@ shares as (
 circles as (
     select
         subscriber_id,
+        month,
         is_onnet,
-        month = max(month) over () as is_newest,
         coalesce(minutes_out, 0) + coalesce(minutes_in, 0) as minutes
     from {{ ref('fct_call_circle') }} as delivered
     where
@@ -147,7 +147,7 @@ tops as (
         cast(max(case when not is_onnet then minutes end) as double) / nullif(cast(sum(minutes) as double), 0)
             as offnet_top_share_last_month
     from circles
-    where is_newest
+    where month = (select max(month) from circles)
     group by subscriber_id
 ),
 
