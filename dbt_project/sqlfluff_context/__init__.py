@@ -16,6 +16,7 @@ VARIABLES: dict[str, Any] = {
     "month": "2025-02-01",
     "churn_definition_overrides": {"source": "EVENTS_ONLY"},
     "signal_max_step": 45,
+    "state_max_step": 7,
 }
 
 

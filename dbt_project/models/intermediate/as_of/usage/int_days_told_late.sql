@@ -41,10 +41,10 @@ told as (
 
 select
     told.subscriber_id,
-    days.known_on as usage_date,
+    known_days.known_on as usage_date,
     max(told.told_on) as told_on
 from told
-inner join {{ ref('int_known_days') }} as days
-    on told.told_of <= days.known_on and told.told_on > days.known_on
-where days.known_on >= {{ month_first(4) }}
-group by told.subscriber_id, days.known_on
+inner join {{ ref('int_known_days') }} as known_days
+    on told.told_of <= known_days.known_on and told.told_on > known_days.known_on
+where known_days.known_on >= {{ month_first(4) }}
+group by told.subscriber_id, known_days.known_on

@@ -1,3 +1,4 @@
+-- noqa: disable=LT02,ST03
 -- depends_on: {{ ref('int_days_told_late') }}
 {{ config(
     materialized='incremental',

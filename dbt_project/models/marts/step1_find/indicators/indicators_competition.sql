@@ -147,7 +147,7 @@ tops as (
         cast(max(case when not is_onnet then minutes end) as double) / nullif(cast(sum(minutes) as double), 0)
             as offnet_top_share_last_month
     from circles
-    where month = (select max(month) from circles)
+    where month = (select max(newest.month) from circles as newest)
     group by subscriber_id
 ),
 
