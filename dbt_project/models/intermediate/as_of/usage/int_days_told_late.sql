@@ -14,23 +14,27 @@ late_standings as (
     where told_on > {{ days_after(as_of(), -var('state_max_step')) }} and standing_from < told_on
 ),
 
--- A line without any status is in service; what is told first says what it was before.
+-- A line is in service until it is told a first status, which says what it was before.
+first_told as (
+    select
+        subscriber_id,
+        min(visible_from) as first_seen_on,
+        max(visible_from) as last_told_on,
+        min(case when status is not null then visible_from end) as status_told_on
+    from {{ ref('dim_subscribers') }}
+    where visible_from <= {{ as_of() }}
+    group by subscriber_id
+),
+
 untold as (
     select
-        versions.subscriber_id,
+        subscriber_id,
         cast('0001-01-01' as date) as told_of,
-        max(versions.visible_from) as told_on
-    from {{ ref('dim_subscribers') }} as versions
-    where versions.visible_from <= {{ as_of() }}
-    group by versions.subscriber_id
-    having
-        min(versions.visible_from) < max(versions.visible_from)
-        and max(versions.visible_from) > {{ days_after(as_of(), -var('state_max_step')) }}
-        and coalesce(
-            min(case when versions.status is not null then versions.visible_from end)
-            > {{ days_after(as_of(), -var('state_max_step')) }},
-            true
-        )
+        last_told_on as told_on
+    from first_told
+    where
+        first_seen_on < coalesce(status_told_on, last_told_on)
+        and coalesce(status_told_on, last_told_on) > {{ days_after(as_of(), -var('state_max_step')) }}
 ),
 
 told as (
