@@ -52,7 +52,18 @@ SCANNED = (
 )
 SCANS = 3
 MODELS_SHOWN = 25
-GROUPS = ("state", "parts", "indicators", "signals", "links", "states", "opportunities", "other")
+GROUPS = (
+    "state",
+    "parts",
+    "indicators",
+    "signals",
+    "links",
+    "states",
+    "opportunities",
+    "value",
+    "index rows",
+    "other",
+)
 
 # The population, by hash of the line's number: what a line is, and what becomes of it.
 PEOPLE = """
@@ -691,6 +702,8 @@ def group_of(nodes: Mapping[str, Any]) -> dict[str, str]:
             return "state"
         if node["name"] == "opportunities":
             return "opportunities"
+        if folder == "population" or node["name"] == "churn_features":
+            return "index rows"
         if node["name"].startswith("int_findings"):
             return "signals"
         return folder if folder in GROUPS else None
