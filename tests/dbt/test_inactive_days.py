@@ -167,9 +167,7 @@ def test_inactive_days_carried_forward_equal_a_computation_from_scratch(
     as_of = FIRST + timedelta(days=last)
     warehouse.snapshot((STATE,), "carried")
     warehouse.dbt("run", as_of, as_of, "--select", *AS_OF, "--full-refresh")
-    carried = (
-        f"select * from kept_carried.intermediate_int_inactive_days where as_of_date = date '{as_of}'"
-    )
+    carried = f"select * from kept_carried.intermediate_int_inactive_days where as_of_date = date '{as_of}'"
     scratch = f"select * from {STATE}"
     assert (
         warehouse.query(

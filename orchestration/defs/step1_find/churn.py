@@ -23,7 +23,8 @@ SCORES_KEY = dg.AssetKey(["step1_find", "churn_scores"])
 FEATURES_KEY = dg.AssetKey(["step1_find", "churn_features"])
 
 TRAINING_ROWS_SQL = """
-select * exclude (month, index_date), index_date as as_of_date from step1_find.churn_training_rows
+select * exclude (month, index_date), index_date as as_of_date, cast(left_in = 1 as integer) as is_churn
+from step1_find.churn_training_rows
 where month = $month order by index_date, subscriber_id
 """
 POPULATION_SQL = """
