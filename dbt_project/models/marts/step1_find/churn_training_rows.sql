@@ -5,8 +5,8 @@
     replaces={'month': 'month'},
     tags=['monthly']
 ) }}
-{#- Of the index: the longest horizon is so many intervals (index_model.py). -#}
-{%- set intervals = 6 %}
+{#- The longest horizon of the index is so many intervals (index_model.py). -#}
+{%- set intervals = [1, 2, 3, 4, 5, 6] %}
 
 with
 definition as (
@@ -63,7 +63,7 @@ index_dates as (
 ),
 
 windows as (
-    {%- for interval in range(1, intervals + 1) %}
+    {%- for interval in intervals %}
     {{ 'union all ' if not loop.first }}select
         index_date,
         {{ interval }} as interval_no,
@@ -93,14 +93,14 @@ final_intervals as (
         index_rows.*,
         cast(
             least(
-                {{ intervals }},
+                {{ intervals | length }},
                 floor(
                     ({{ days_between('index_rows.alive_until', 'index_rows.known_on') }} - index_rows.maturity_days)
                     / index_rows.horizon_days
                 ),
                 case
-                    when index_rows.churn_source = 'EVENTS_ONLY' then coalesce(untold.interval_no - 1, {{ intervals }})
-                    else {{ intervals }}
+                    when index_rows.churn_source = 'EVENTS_ONLY' then coalesce(untold.interval_no - 1, {{ intervals | length }})
+                    else {{ intervals | length }}
                 end
             ) as integer
         ) as final_count
