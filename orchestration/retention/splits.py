@@ -49,7 +49,7 @@ def folds_in_time(times: pd.Series, count: int) -> Integers:
     For rows whose outcomes do not overlap: a model that is to foretell a month that it has not seen
     is chosen on months that it has not seen. Few times give as few folds.
     """
-    rank: Integers = times.rank(method="dense").to_numpy(dtype=np.int64) - 1
+    rank: Integers = times.rank(method="dense").to_numpy().astype(np.int64) - 1
     return rank * min(count, int(rank.max()) + 1) // (int(rank.max()) + 1)
 
 

@@ -99,7 +99,8 @@ final_intervals as (
                     / index_rows.horizon_days
                 ),
                 case
-                    when index_rows.churn_source = 'EVENTS_ONLY' then coalesce(untold.interval_no - 1, {{ intervals | length }})
+                    when index_rows.churn_source = 'EVENTS_ONLY'
+                        then coalesce(untold.interval_no - 1, {{ intervals | length }})
                     else {{ intervals | length }}
                 end
             ) as integer
