@@ -60,6 +60,15 @@ def judged(card: Card, horizon: str = "near") -> Judged | None:
     return None
 
 
+def promised_too_much(card: Card) -> float | None:
+    """Near AUC on subscribers it had not seen minus that on newer dates; None if one is missing."""
+    found = [
+        card["metrics"].get(way, {}).get("near", {}).get("auc") for way in ("FOLDS", "TIME_ORDERED")
+    ]
+    across, later = found
+    return None if across is None or later is None else float(across - later)
+
+
 def in_words(card: Card, features: Mapping[str, Label], kinds: Mapping[str, Label]) -> Label:
     """The card as Markdown, in both languages.
 

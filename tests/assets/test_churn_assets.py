@@ -17,6 +17,8 @@ from orchestration.defs.step1_find.churn import (
     SCORES_KEY,
     churn_model_asset,
     churn_scores_asset,
+    leak_check,
+    leaks_in,
     model_checks,
 )
 from orchestration.installation import Installation
@@ -136,6 +138,25 @@ def test_o16_a_month_learns_and_a_day_is_scored(installation: Installation) -> N
     assert 0.03 < has_reason.mean() < 0.3
     assert scores.loc[has_reason, names[0]].min() >= card["reasons_from"]
     assert {"usage_ratio", "complaints_90d"} <= set(scores["reason_1"].dropna())
+
+
+def test_a_column_that_tells_of_the_future_is_named(project: Installation) -> None:
+    """The leak guard looks at the month's training rows and at the two ways of judging."""
+    frame = lines(1, ["usage_ratio", "complaints_90d", "topups_30d"])
+    left = left_in(frame, 1, 2)
+    rows = frame.assign(left_in=left, observed=1, topups_30d=np.where(left == 1, 0.0, 9.0))
+    metrics = {"FOLDS": {"near": {"auc": 0.84}}, "TIME_ORDERED": {"near": {"auc": 0.80}}}
+    card = {"columns": ["usage_ratio", "topups_30d"], "metrics": metrics}
+    leaks = leaks_in(rows, card, project.policy.leaks)
+    assert [(leak.kind, leak.name) for leak in leaks] == [
+        ("PREDICTS_ALONE", "topups_30d"),
+        ("BETTER_THAN_LATER", "as_of_date"),
+    ]
+    told = leak_check(leaks)
+    assert not told.passed
+    assert "topups_30d" in told.metadata["leaks"].value
+    sound = {"columns": ["usage_ratio"], "metrics": {"FOLDS": metrics["FOLDS"], "TIME_ORDERED": {}}}
+    assert leak_check(leaks_in(rows, sound, project.policy.leaks)).passed
 
 
 @pytest.mark.parametrize(

@@ -4,22 +4,26 @@ Here: what is read, what is written, and the checks beside them. Not here: the m
 (`retention/index_model.py`), its words (`retention/model_card.py`) and the features and labels (dbt).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from expectations.scores import score_suite
+from orchestration.defs.step1_find.findings import markdown
 from orchestration.installation import Installation
 from orchestration.partitions import days_of, month_of
 from orchestration.quality import check_results, check_specs, judge, parquet
 from orchestration.retention import index_model, measures
 from orchestration.retention.index_model import HORIZONS, IndexModel, Observation
-from orchestration.retention.model_card import Judged, in_words, judged
-from orchestration.retention.policy import Policy
+from orchestration.retention.leaks import Leak, predicts_alone
+from orchestration.retention.model_card import Judged, in_words, judged, promised_too_much
+from orchestration.retention.policy import LeakPolicy, Policy
 
 OWNERS = ["team:retention-analytics"]
 MODEL_KEY = dg.AssetKey(["step1_find", "churn_model"])
@@ -72,6 +76,12 @@ def churn_model_asset(installation: Installation) -> dg.AssetsDefinition:
                 "above others (AUC > 0.5).",
             ),
             dg.AssetCheckSpec(
+                "no_leaks",
+                asset=MODEL_KEY,
+                description="No column alone ranks who leaves too well, and subscribers that the model "
+                "had not seen promise no more than newer dates keep (leak_policy).",
+            ),
+            dg.AssetCheckSpec(
                 "calibrated",
                 asset=MODEL_KEY,
                 description="On rows it had not seen, near probabilities are right on average in each "
@@ -97,7 +107,10 @@ def churn_model_asset(installation: Installation) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(
             metadata=model_metadata(model, policy)
             | {"folder": dg.MetadataValue.path(str(installation.lake.model("churn", month)))},
-            check_results=model_checks(judged(model.card), policy),
+            check_results=[
+                *model_checks(judged(model.card), policy),
+                leak_check(leaks_in(rows, model.card, policy.leaks)),
+            ],
         )
 
     return churn_model_of_the_month
@@ -157,6 +170,30 @@ def model_checks(near: Judged | None, policy: Policy) -> list[dg.AssetCheckResul
         check("better_than_chance", auc > 0.5, auc=auc),
         check("calibrated", ece <= limit, ece=ece, limit=limit),
     ]
+
+
+def leaks_in(rows: pd.DataFrame, card: Mapping[str, Any], policy: LeakPolicy) -> list[Leak]:
+    """What of the training rows tells of the future, in the near horizon."""
+    label = np.asarray(rows["left_in"] == 1, dtype=np.float64)
+    found = predicts_alone(rows, label, card["columns"], policy)
+    gap = promised_too_much(card)
+    if gap is not None and gap > policy.leak_validation_gap:
+        found.append(Leak("BETTER_THAN_LATER", "as_of_date", gap, policy.leak_validation_gap))
+    return found
+
+
+def leak_check(leaks: Sequence[Leak]) -> dg.AssetCheckResult:
+    """A warning that names each leak: a person must tell a leak from a strong feature."""
+    table = pd.DataFrame(
+        [asdict(leak) for leak in leaks], columns=["kind", "name", "value", "limit"]
+    )
+    return dg.AssetCheckResult(
+        asset_key=MODEL_KEY,
+        check_name="no_leaks",
+        passed=not leaks,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"leaks": markdown(table)},
+    )
 
 
 def churn_scores_asset(installation: Installation) -> dg.AssetsDefinition:
