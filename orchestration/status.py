@@ -18,6 +18,7 @@ import pyarrow as pa
 from orchestration.installation import Installation
 from orchestration.lake import Lake
 from orchestration.landing.releases import scan
+from orchestration.retention.model_card import judged
 from orchestration.settings import Settings
 
 Rows = list[dict[str, Any]]
@@ -141,12 +142,12 @@ def day_summary(settings: Settings, day: date) -> Rows:
 
 
 def describe_model(card: Mapping[str, Any]) -> str:
-    """The model's kind and how well it ranked rows it had not seen."""
-    auc = card["metrics"].get("auc")
-    if auc is None:
+    """The model's kind and how well it ranked rows it had not seen, in the near horizon."""
+    near = judged(card)
+    if near is None:
         return f"{card['kind']}, not validated: too few churners"
-    lift = card["metrics"].get("top_decile_lift")
-    return f"{card['kind']}, AUC {auc:.3f}, top-decile lift {lift:.1f} ({card['validation']})"
+    auc, lift = near.measures["auc"], near.measures["top_decile_lift"]
+    return f"{card['kind']}, near AUC {auc:.3f}, top-decile lift {lift:.1f} ({near.way})"
 
 
 def _query(sql: str, folder: Path, pattern: str) -> Rows:

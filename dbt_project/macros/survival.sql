@@ -3,18 +3,12 @@
     one month in the first month, in each of the second and third, and in each month from the fourth
     on (the last hazard is carried on). Months count from the lead on.
 
-    near, mid, long  probability of leaving within 30, 90 and 180 days, as SQL. While the index has
-                     only the first, it holds for every month.
+    near, mid, far  probability of leaving within 30, 90 and 180 days, as SQL; each below 1.
 #}
-{% macro survival_curve(near, mid=none, long=none) -%}
+{% macro survival_curve(near, mid, far) -%}
     1 - {{ near }} as stay_month_1,
-    {%- if mid is none or long is none %}
-    1 - {{ near }} as stay_months_2_3,
-    1 - {{ near }} as stay_months_4_on
-    {%- else %}
     power((1 - {{ mid }}) / (1 - {{ near }}), cast(1 as double) / 2) as stay_months_2_3,
-    power((1 - {{ long }}) / (1 - {{ mid }}), cast(1 as double) / 3) as stay_months_4_on
-    {%- endif %}
+    power((1 - {{ far }}) / (1 - {{ mid }}), cast(1 as double) / 3) as stay_months_4_on
 {%- endmacro %}
 
 {#

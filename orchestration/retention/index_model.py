@@ -245,9 +245,13 @@ def _measured(rows: pd.DataFrame, log_odds: Floats) -> dict[str, dict[str, Any]]
 
 
 def _date_shows(rows: pd.DataFrame, intervals: int) -> npt.NDArray[np.bool_]:
-    """Rows of as-of dates on which somebody was observed for so many intervals."""
-    longest = rows.groupby("as_of_date")["observed"].transform("max")
-    return (longest >= intervals).to_numpy()
+    """Rows of as-of dates that show so many intervals of prepaid and of postpaid alike.
+
+    Outcomes of the two are final at different times (`payment_mode`, where the rows tell it).
+    """
+    alike = ["as_of_date", *(name for name in ("payment_mode",) if name in rows.columns)]
+    longest = rows.groupby(alike, dropna=False)["observed"].transform("max")
+    return (longest.groupby(rows["as_of_date"]).transform("min") >= intervals).to_numpy()
 
 
 def _time_ordered(

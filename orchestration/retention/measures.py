@@ -57,6 +57,15 @@ def brier(label: Floats, probability: Floats) -> float | None:
     return float(np.mean((probability - label) ** 2)) if len(label) else None
 
 
+def calibration_noise(base_rate: float, rows: int, bins: int = 10) -> float:
+    """At most the expected calibration error that chance alone gives to perfect probabilities.
+
+    sqrt(2 / pi x bins x r (1 - r) / rows): the mean absolute error of a bin's share of churners
+    (normal), largest where all bins have the rate r.
+    """
+    return math.sqrt(2 / math.pi * bins * base_rate * (1 - base_rate) / rows)
+
+
 def expected_calibration_error(label: Floats, probability: Floats, bins: int = 10) -> float | None:
     """Mean of |mean probability - churn rate| over bins of equal count (Naeini et al. 2015).
 

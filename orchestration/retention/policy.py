@@ -97,21 +97,10 @@ def _setting(
 
 
 @dataclass(frozen=True)
-class ModelPolicy:
-    """`model_policy.csv`: how the churn model is trained and judged."""
+class IndexPolicy:
+    """`index_policy.csv`: what the checks of the churn index tolerate."""
 
-    min_churners: int = _setting(2)
-    holdout_dates: int = _setting(1)
-    validation_gap_days: int = _setting(0)
-    folds: int = _setting(2, 20)
-    l2_penalty: float = _setting(0, is_open=True)
-    max_iterations: int = _setting(1)
-    max_training_rows: int = _setting(1000)
-    ece_bins: int = _setting(2, 1000)
-    min_calibration_churners: int = _setting(2)
-    prior_churn_rate: float = _setting(0, 1, is_open=True)
-    prior_weight_rows: float = _setting(0, is_open=True)
-    min_reason_contribution: float = _setting(0)
+    max_calibration_error: float = _setting(0, 1)
     max_share_without_reason: float = _setting(0, 1)
 
 
@@ -214,8 +203,8 @@ class ListPolicy:
 
 
 SETTING_FILES: Mapping[str, tuple[str, type]] = {
-    "model": ("policy/model_policy.csv", ModelPolicy),
     "learner": ("policy/learner_policy.csv", LearnerPolicy),
+    "index": ("policy/index_policy.csv", IndexPolicy),
     "profit": ("policy/profit_policy.csv", ProfitPolicy),
     "leaks": ("policy/leak_policy.csv", LeakPolicy),
     "segments": ("policy/segment_policy.csv", SegmentPolicy),
@@ -229,8 +218,8 @@ SETTING_FILES: Mapping[str, tuple[str, type]] = {
 class Policy:
     """All policy of the loop; `version` changes with any byte of it."""
 
-    model: ModelPolicy
     learner: LearnerPolicy
+    index: IndexPolicy
     profit: ProfitPolicy
     leaks: LeakPolicy
     segments: SegmentPolicy

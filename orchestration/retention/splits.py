@@ -27,7 +27,12 @@ def folds(
     """A fold (0 ... count - 1) a row, with equal shares of churners; a group stays in one fold.
 
     `groups`: what rows belong to, such as the subscriber of several months; None = each row alone.
+    Fewer churners or stayers than folds cannot be shared out: groups then go by their order.
     """
+    if not len(label) or np.unique(label, return_counts=True)[1].min() < count:
+        belongs = np.arange(len(label)) if groups is None else groups
+        order: Integers = np.unique(belongs, return_inverse=True)[1].astype(np.int64)
+        return order % count
     fold = np.empty(len(label), dtype=np.int64)
     rows = np.zeros((len(label), 1))
     is_grouped = groups is not None and len(np.unique(groups)) < len(label)

@@ -32,7 +32,9 @@ RECEIPT_COLUMNS = {
 LOOP_COLUMNS = {
     "churn_scores": {
         "subscriber_id": "varchar",
-        "churn_probability": "double",
+        "churn_probability_near": "double",
+        "churn_probability_mid": "double",
+        "churn_probability_far": "double",
         "reason_1": "varchar",
         "reason_2": "varchar",
         "reason_3": "varchar",

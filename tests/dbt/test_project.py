@@ -89,7 +89,8 @@ def test_seed_of_features_and_tables_hold_the_same_columns(manifest: Mapping[str
         "index_date",
         "org_id",
         "payment_mode",
-        "is_churn",
+        "left_in",
+        "observed",
     }
 
 

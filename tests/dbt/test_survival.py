@@ -40,11 +40,3 @@ def test_o43_three_horizons(horizons: tuple[float, ...], rate: float, months: in
     curve = MACROS.survival_curve(*(f"cast({each} as double)" for each in horizons))
     expected = sum(stay / (1 + rate) ** (t / 12) for t, stay in stays.items())
     assert months_of(curve, months, factor) == pytest.approx(expected, abs=1e-9)
-
-
-@pytest.mark.parametrize("months", [12, 36])
-@pytest.mark.parametrize("near", [0.0, 0.03, 0.5, 1.0])
-def test_o43_one_horizon_holds_for_every_month(near: float, months: int) -> None:
-    expected = sum((1 - near) ** t / 1.1 ** (t / 12) for t in range(1, months + 1))
-    curve = MACROS.survival_curve(f"cast({near} as double)")
-    assert months_of(curve, months, 1.1 ** (-1 / 12)) == pytest.approx(expected, abs=1e-9)

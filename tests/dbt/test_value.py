@@ -105,8 +105,9 @@ def warehouse(make_warehouse: Callable[[str], TinyWarehouse]) -> TinyWarehouse:
     with warehouse.deliveries() as deliver:
         deliver_history(deliver)
     warehouse.query(
-        "insert into loop.churn_scores (subscriber_id, churn_probability, dt)"
-        f" values ('s8', 0.5, date '{INDEX}'), ('s9', 0.0, date '{INDEX}')"
+        "insert into loop.churn_scores (subscriber_id, churn_probability_near, churn_probability_mid,"
+        " churn_probability_far, dt)"
+        f" values ('s8', 0.5, 0.875, 0.984375, date '{INDEX}'), ('s9', 0, 0, 0, date '{INDEX}')"
     )
     warehouse.dbt("seed", FIRST, INDEX)
     warehouse.dbt("run", FIRST, INDEX, *SELECTION)

@@ -453,3 +453,34 @@ def label_of(
     if churn.is_bulk_exit:
         return Label(None, "BULK_EXIT")
     return Label(True, churn.case)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """`left_in`: the interval from 1 in which the line left, 0 = none; `intervals` are known."""
+
+    left_in: int
+    intervals: int
+
+
+def intervals(
+    at_index: Book,
+    at_knowledge: Book,
+    interval_days: int,
+    count: int,
+    number_changes: frozenset[str] = frozenset(),
+) -> dict[str, Observed]:
+    """Of everyone with an index and a known first interval: whether and when it left.
+
+    The label of each longer and longer window, up to the one in which the line left or from which
+    on nothing can be said.
+    """
+    found: dict[str, Observed] = {}
+    for interval in range(1, count + 1):
+        window = labels(at_index, at_knowledge, interval * interval_days, number_changes)
+        for name, label in window.items():
+            before = found.get(name, Observed(0, 0))
+            is_open = before.left_in == 0 and before.intervals == interval - 1
+            if is_open and label.outcome is not None:
+                found[name] = Observed(interval if label.outcome else 0, interval)
+    return found

@@ -8,7 +8,15 @@ from datetime import date, timedelta
 import pytest
 
 from tests.reference.book import Book
-from tests.reference.churn import Case, Departure, departures, labels, population
+from tests.reference.churn import (
+    Case,
+    Departure,
+    Observed,
+    departures,
+    intervals,
+    labels,
+    population,
+)
 from tests.reference.conftest import Make
 from tests.reference.handmade import Landing, day
 from tests.reference.parameters import DEFAULTS
@@ -326,6 +334,30 @@ def test_the_label_waits_for_maturity_and_is_censored_by_a_number_change(make: M
     assert labels(index, landing.book(), 30)["1"].outcome is True
     changed = labels(index, landing.book(), 30, frozenset({"1"}))
     assert (changed["1"].outcome, changed["1"].why) == (None, "NUMBER_CHANGE")
+
+
+@pytest.mark.parametrize(
+    ("offset", "known_after", "observed"),
+    [
+        (8, 157, Observed(1, 1)),
+        (37, 157, Observed(1, 1)),
+        (38, 157, Observed(2, 2)),
+        (67, 157, Observed(2, 2)),
+        (67, 156, Observed(0, 1)),  # 7 + 60 + 90 days are not over
+        (68, 157, Observed(0, 2)),
+    ],
+)
+def test_intervals_open_one_after_the_other(
+    make: Make, offset: int, known_after: int, observed: Observed
+) -> None:
+    index = day("2025-01-31")
+    landing = make(FIRST, (index + timedelta(days=known_after)).isoformat())
+    exits_on(landing, index + timedelta(days=offset))
+    found = intervals(landing.book("2025-01-31"), landing.book(), 30, 6)
+    assert found == {"1": observed}
+    changed = intervals(landing.book("2025-01-31"), landing.book(), 30, 6, frozenset({"1"}))
+    before = observed.intervals - (observed.left_in > 0)
+    assert changed == ({"1": Observed(0, before)} if before else {})
 
 
 def test_events_only_does_not_count_silence(make: Make) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.reference.churn import labels, population
+from tests.reference.churn import intervals, population
 from tests.reference.evaluate import Reference
 from tests.step1.conftest import DATES, INDEX
 from tests.step1.loaded_operator import LoadedOperator
@@ -88,7 +88,7 @@ def test_population_equals_the_reference(looked_at: tuple[LoadedOperator, Refere
 
 @pytest.mark.parametrize("looked_at", DATES[-1:], ids=str, indirect=True)
 def test_labels_equal_the_reference(looked_at: tuple[LoadedOperator, Reference]) -> None:
-    """O18: as known on the last date looked at, who left after the lead and within the horizon."""
+    """O16: as known on the last date looked at, who left in which interval after the lead."""
     operator, known = looked_at
     operator.learn(known.book.day)
     number_changes = frozenset(
@@ -100,15 +100,15 @@ def test_labels_equal_the_reference(looked_at: tuple[LoadedOperator, Reference])
     )
     index = Reference.as_of(operator.landing, INDEX)
     want = {
-        name: label.outcome
-        for name, label in labels(index.book, known.book, 30, number_changes).items()
-        if label.outcome is not None
+        name: (observed.left_in, observed.intervals)
+        for name, observed in intervals(index.book, known.book, 30, 6, number_changes).items()
     }
-    got = dict(
-        operator.query(
-            "select subscriber_id, is_churn = 1 from step1_find.churn_training_rows"
+    got = {
+        name: (left_in, observed)
+        for name, left_in, observed in operator.query(
+            "select subscriber_id, left_in, observed from step1_find.churn_training_rows"
             f" where index_date = date '{INDEX}'"
         )
-    )
-    assert set(want.values()) == {True, False}
+    }
+    assert {left_in for left_in, _ in want.values()} == {0, 1, 2, 3}
     assert differing(want, got) == []

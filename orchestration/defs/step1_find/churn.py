@@ -1,21 +1,29 @@
 """The churn model of a month and the scores of a day.
 
 Here: what is read, what is written, and the checks beside them. Not here: the model itself
-(`retention/churn_model.py`) and the features and labels (dbt).
+(`retention/index_model.py`), its words (`retention/model_card.py`) and the features and labels (dbt).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
+from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from expectations.scores import score_suite
+from orchestration.defs.step1_find.findings import markdown
 from orchestration.installation import Installation
-from orchestration.partitions import days_of, last_day_before, month_of
+from orchestration.partitions import days_of, month_of
 from orchestration.quality import check_results, check_specs, judge, parquet
-from orchestration.retention import churn_model
+from orchestration.retention import index_model, measures
+from orchestration.retention.index_model import HORIZONS, IndexModel, Observation
+from orchestration.retention.leaks import Leak, predicts_alone
+from orchestration.retention.model_card import Judged, in_words, judged, promised_too_much
+from orchestration.retention.policy import LeakPolicy, Policy
 
 OWNERS = ["team:retention-analytics"]
 MODEL_KEY = dg.AssetKey(["step1_find", "churn_model"])
@@ -34,11 +42,19 @@ KEPT_SQL = """
 select count(*) filter (where as_of_date = $day) as of_day, count(*) as kept
 from step1_find.churn_features
 """
-LABEL_SQL = "select lead_days, horizon_days, source from intermediate.int_churn_definition"
+OBSERVATION_SQL = """
+select
+    lead_days,
+    horizon_days as interval_days,
+    case
+        when source = 'EVENTS_ONLY' then 0 else greatest(maturity_days_prepaid, maturity_days_postpaid)
+    end as maturity_days
+from intermediate.int_churn_definition
+"""
 
 
 def churn_assets(installation: Installation) -> list[dg.AssetsDefinition]:
-    """The month's model and the day's scores (O18)."""
+    """The month's model and the day's scores (O16, O18)."""
     return [churn_model_asset(installation), churn_scores_asset(installation)]
 
 
@@ -50,17 +66,31 @@ def churn_model_asset(installation: Installation) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.multi_run(1),
         deps=[["step1_find", "churn_training_rows"]],
         owners=OWNERS,
-        kinds={"python", "scikitlearn"},
+        kinds={"python", "lightgbm", "catboost"},
         tags={"monthly": ""},
         check_specs=[
             dg.AssetCheckSpec(
                 "better_than_chance",
                 asset=MODEL_KEY,
-                description="On rows it had not seen, the model ranks churners above others (AUC > 0.5).",
-            )
+                description="On rows it had not seen, the model ranks who leaves in the near horizon "
+                "above others (AUC > 0.5).",
+            ),
+            dg.AssetCheckSpec(
+                "no_leaks",
+                asset=MODEL_KEY,
+                description="No column alone ranks who leaves too well, and subscribers that the model "
+                "had not seen promise no more than newer dates keep (leak_policy).",
+            ),
+            dg.AssetCheckSpec(
+                "calibrated",
+                asset=MODEL_KEY,
+                description="On rows it had not seen, near probabilities are right on average in each "
+                "tenth of the scores (ECE of at most max_calibration_error, and what chance gives).",
+            ),
         ],
         description="The churn model of a month, trained as of the last day before it on outcomes "
-        "that were mature by then, and judged on newer dates than it was trained on (O18).",
+        "that were mature by then, and judged on newer dates than it was trained on (O16, O18). "
+        "离网模型",
     )
     def churn_model_of_the_month(
         context: dg.AssetExecutionContext,
@@ -68,52 +98,106 @@ def churn_model_asset(installation: Installation) -> dg.AssetsDefinition:
         month = month_of(context)
         policy = installation.policy
         rows = installation.warehouse.table(TRAINING_ROWS_SQL, {"month": month}).to_pandas()
-        label = installation.warehouse.table(LABEL_SQL).to_pylist()[0]
-        model = churn_model.train(
-            rows,
-            policy.features,
-            policy.model,
-            month,
-            label | {"as_of": str(last_day_before(month))},
+        (observation,) = installation.warehouse.table(OBSERVATION_SQL).to_pylist()
+        model = index_model.train(
+            rows, policy.features, policy.learner, month, Observation(**observation)
         )
         with installation.lake.replacing_folder(installation.lake.model("churn", month)) as folder:
-            churn_model.save(model, folder)
-        card = model.card
-        auc = card["metrics"].get("auc")
+            index_model.save(model, folder)
         yield dg.MaterializeResult(
-            metadata={
-                "kind": card["kind"],
-                "version": model.version,
-                "training_rows": card["rows"],
-                "churners": card["churners"],
-                "validation": card["validation"],
-                **{
-                    f"validation_{name}": value
-                    for name, value in card["metrics"].items()
-                    if isinstance(value, int | float)
-                },
-                "model_card": dg.MetadataValue.json(dict(card)),
-                "folder": dg.MetadataValue.path(str(installation.lake.model("churn", month))),
-            },
+            metadata=model_metadata(model, policy)
+            | {"folder": dg.MetadataValue.path(str(installation.lake.model("churn", month)))},
             check_results=[
-                dg.AssetCheckResult(
-                    asset_key=MODEL_KEY,
-                    check_name="better_than_chance",
-                    passed=auc is not None and auc > 0.5,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    description=None
-                    if auc is not None
-                    else "not measured: too few churners to judge",
-                    metadata={} if auc is None else {"auc": auc},
-                )
+                *model_checks(judged(model.card), policy),
+                leak_check(leaks_in(rows, model.card, policy.leaks)),
             ],
         )
 
     return churn_model_of_the_month
 
 
+def model_metadata(model: IndexModel, policy: Policy) -> dict[str, Any]:
+    """The model's figures for the UI, a series a measure and horizon, and its card in words."""
+    card = model.card
+    words = in_words(
+        card,
+        {feature.name: feature.label for feature in policy.features},
+        policy.labels["model_kind"],
+    )
+    figures: dict[str, Any] = {}
+    for horizon in HORIZONS:
+        found = judged(card, horizon)
+        if found is not None:
+            figures[f"validation_{horizon}"] = found.way
+            figures |= {
+                f"{name}_{horizon}": value
+                for name, value in found.measures.items()
+                if value is not None
+            }
+    return {
+        "kind": model.kind,
+        "version": model.version,
+        "training_rows": card["rows"],
+        "churners": card["churners"],
+        **figures,
+        "model_card_en": dg.MetadataValue.md(words.en),
+        "model_card_zh": dg.MetadataValue.md(words.zh),
+        "model_card": dg.MetadataValue.json(dict(card)),
+    }
+
+
+def model_checks(near: Judged | None, policy: Policy) -> list[dg.AssetCheckResult]:
+    """Warnings by the near horizon; a model that could not be judged passes neither."""
+
+    def check(name: str, passed: bool, **figures: float) -> dg.AssetCheckResult:
+        unknown = "not measured: too few churners to judge"
+        return dg.AssetCheckResult(
+            asset_key=MODEL_KEY,
+            check_name=name,
+            passed=near is not None and passed,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=unknown if near is None else f"judged {near.way}",
+            metadata=dict(figures),
+        )
+
+    if near is None:
+        return [check("better_than_chance", False), check("calibrated", False)]
+    auc, ece = float(near.measures["auc"]), float(near.measures["ece"])
+    # Few rows never look calibrated, however good the probabilities are.
+    noise = measures.calibration_noise(near.measures["base_rate"], near.measures["rows"])
+    limit = policy.index.max_calibration_error + noise
+    return [
+        check("better_than_chance", auc > 0.5, auc=auc),
+        check("calibrated", ece <= limit, ece=ece, limit=limit),
+    ]
+
+
+def leaks_in(rows: pd.DataFrame, card: Mapping[str, Any], policy: LeakPolicy) -> list[Leak]:
+    """What of the training rows tells of the future, in the near horizon."""
+    label = np.asarray(rows["left_in"] == 1, dtype=np.float64)
+    found = predicts_alone(rows, label, card["columns"], policy)
+    gap = promised_too_much(card)
+    if gap is not None and gap > policy.leak_validation_gap:
+        found.append(Leak("BETTER_THAN_LATER", "as_of_date", gap, policy.leak_validation_gap))
+    return found
+
+
+def leak_check(leaks: Sequence[Leak]) -> dg.AssetCheckResult:
+    """A warning that names each leak: a person must tell a leak from a strong feature."""
+    table = pd.DataFrame(
+        [asdict(leak) for leak in leaks], columns=["kind", "name", "value", "limit"]
+    )
+    return dg.AssetCheckResult(
+        asset_key=MODEL_KEY,
+        check_name="no_leaks",
+        passed=not leaks,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"leaks": markdown(table)},
+    )
+
+
 def churn_scores_asset(installation: Installation) -> dg.AssetsDefinition:
-    suite = score_suite(installation.policy.model.max_share_without_reason)
+    suite = score_suite(installation.policy.index.max_share_without_reason)
 
     @dg.asset(
         key=SCORES_KEY,
@@ -124,8 +208,9 @@ def churn_scores_asset(installation: Installation) -> dg.AssetsDefinition:
         owners=OWNERS,
         kinds={"python", "parquet"},
         check_specs=check_specs(SCORES_KEY, suite),
-        description="Probability of leaving in the 30 days after the lead time, for everyone in the "
-        "population of the day, with the factors that raise it (O18).",
+        description="Probability of leaving within 30, 90 and 180 days after the lead time, for "
+        "everyone in the population of the day; for the highest, with the factors that raise it "
+        "(O16, O18). 流失评分",
     )
     def churn_scores(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         (day,) = days_of(context)
@@ -135,14 +220,14 @@ def churn_scores_asset(installation: Installation) -> dg.AssetsDefinition:
             raise dg.Failure(
                 f"no churn model for {month:%Y-%m}: run monthly_learning for {month} first"
             )
-        model = churn_model.load(folder)
+        model = index_model.load(folder)
         (features,) = installation.warehouse.table(KEPT_SQL, {"day": day}).to_pylist()
         if features["kept"] and not features["of_day"]:
             raise dg.Failure(
                 f"no churn_features are kept as of {day}: run load_feeds or daily_loop of {day} first"
             )
         population = installation.warehouse.table(POPULATION_SQL, {"day": day}).to_pandas()
-        scores = churn_model.score(model, population)
+        scores = index_model.score(model, population)
         path = installation.lake.loop_day("churn_scores", day)
         installation.lake.write_table(score_table(scores, model, month), path)
         verdicts = judge(
@@ -155,6 +240,9 @@ def churn_scores_asset(installation: Installation) -> dg.AssetsDefinition:
                         "subscriber_id": pa.array(population["subscriber_id"], pa.string()),
                     }
                 ),
+                "models": pa.table(
+                    {"model_version": [model.version], "reasons_from": [model.reasons_from]}
+                ),
             },
             installation.lake.workspace,
         )
@@ -163,9 +251,13 @@ def churn_scores_asset(installation: Installation) -> dg.AssetsDefinition:
                 "dagster/row_count": len(scores),
                 "model_version": model.version,
                 "model_kind": model.kind,
-                "mean_probability": float(scores["churn_probability"].mean())
-                if len(scores)
-                else 0.0,
+                **{
+                    f"mean_probability_{horizon}": float(
+                        scores[f"churn_probability_{horizon}"].mean()
+                    )
+                    for horizon in HORIZONS
+                    if len(scores)
+                },
             },
             check_results=check_results(SCORES_KEY, verdicts),
         )
@@ -173,13 +265,13 @@ def churn_scores_asset(installation: Installation) -> dg.AssetsDefinition:
     return churn_scores
 
 
-def score_table(scores: pd.DataFrame, model: churn_model.ChurnModel, month: date) -> pa.Table:
+def score_table(scores: pd.DataFrame, model: IndexModel, month: date) -> pa.Table:
     """The scores with the model that made them, typed as the dbt source `loop.churn_scores`."""
     schema = pa.schema(
         [
             ("subscriber_id", pa.string()),
-            ("churn_probability", pa.float64()),
-            *((reason, pa.string()) for reason in churn_model.REASONS),
+            *((f"churn_probability_{horizon}", pa.float64()) for horizon in HORIZONS),
+            *((reason, pa.string()) for reason in index_model.REASONS),
             ("model_month", pa.date32()),
             ("model_version", pa.string()),
         ]

@@ -161,11 +161,13 @@ MANIFEST = {
 }
 CARD = {
     "month": "2025-03-01",
-    "kind": "LOGISTIC",
+    "kind": "BLEND",
     "rows": 1500,
     "churners": 60,
-    "validation": "TIME_ORDERED",
-    "metrics": {"auc": 0.71234, "top_decile_lift": 3.21},
+    "metrics": {
+        "FOLDS": {"near": {"auc": 0.9, "top_decile_lift": 4.0}},
+        "TIME_ORDERED": {"near": {"auc": 0.71234, "top_decile_lift": 3.21}},
+    },
 }
 
 
@@ -178,7 +180,7 @@ def test_models_and_lists_are_listed_oldest_first(settings: Settings) -> None:
         {
             "what": "churn model 2025-03-01",
             "made_of": "1,500 rows, 60 churners",
-            "result": "LOGISTIC, AUC 0.712, top-decile lift 3.2 (TIME_ORDERED)",
+            "result": "BLEND, near AUC 0.712, top-decile lift 3.2 (TIME_ORDERED)",
         },
         *(
             {
@@ -192,9 +194,13 @@ def test_models_and_lists_are_listed_oldest_first(settings: Settings) -> None:
 
 
 def test_a_model_that_could_not_be_judged_says_so() -> None:
-    assert describe_model({"kind": "BASE_RATE", "metrics": {"auc": None}}) == (
-        "BASE_RATE, not validated: too few churners"
-    )
+    unjudged = {
+        "BASE_RATE": {"FOLDS": {"near": {"auc": 0.5}}, "TIME_ORDERED": {}},
+        "BLEND": {"FOLDS": {}, "TIME_ORDERED": {}},
+    }
+    for kind, metrics in unjudged.items():
+        told = describe_model({"kind": kind, "metrics": metrics})
+        assert told == f"{kind}, not validated: too few churners"
 
 
 def test_a_day_adds_up_from_its_files(settings: Settings) -> None:

@@ -57,7 +57,9 @@ def test_unexpected_rows_show_places_and_no_values(feeds: Mapping[str, Feed]) ->
         _assert_shows_places(feed_suite(feed), {**feed.raw_columns, "dt": "date"})
     score = {
         "subscriber_id": "varchar",
-        "churn_probability": "double",
+        "churn_probability_near": "double",
+        "churn_probability_mid": "double",
+        "churn_probability_far": "double",
         "reason_1": "varchar",
         "model_month": "date",
         "model_version": "varchar",
@@ -92,6 +94,7 @@ def _assert_shows_places(suite: tuple[Expectation, ...], batch: Mapping[str, str
         "receipts": {"dt": "date", "kept": "bigint"},
         "missing_columns": {"dt": "date", "column_name": "varchar"},
         "population": {"dt": "date", "subscriber_id": "varchar"},
+        "models": {"model_version": "varchar", "reasons_from": "double"},
         "decisions": {"decision_id": "varchar", "subscriber_id": "varchar", "arm": "varchar"},
         "manifest": {"org_id": "varchar", "rows": "bigint"},
     }

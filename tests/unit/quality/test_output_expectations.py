@@ -14,9 +14,12 @@ from expectations.lists import LIST_SUITE
 from expectations.scores import score_suite
 from orchestration.quality import judge, numbered
 
+HORIZONS = ("churn_probability_near", "churn_probability_mid", "churn_probability_far")
 SCORE = {
     "subscriber_id": "varchar",
-    "churn_probability": "double",
+    "churn_probability_near": "double",
+    "churn_probability_mid": "double",
+    "churn_probability_far": "double",
     "reason_1": "varchar",
     "model_month": "date",
     "model_version": "varchar",
@@ -24,7 +27,9 @@ SCORE = {
 GOOD_SCORES: Sequence[Row] = [
     {
         "subscriber_id": f"s{i}",
-        "churn_probability": 0.1 * (i + 1),
+        "churn_probability_near": 0.1 * (i + 1),
+        "churn_probability_mid": 0.1 * (i + 2),
+        "churn_probability_far": 0.1 * (i + 3),
         "reason_1": "usage_ratio",
         "model_month": date(2025, 1, 1),
         "model_version": "v1",
@@ -63,6 +68,10 @@ def _scores(rows: Sequence[Row]) -> dict[str, pa.Table]:
     return {
         "batch": numbered(relation(SCORE, rows), DAY),
         "population": relation({"dt": "date", "subscriber_id": "varchar"}, people),
+        "models": relation(
+            {"model_version": "varchar", "reasons_from": "double"},
+            [{"model_version": "v1", "reasons_from": 0.1}],
+        ),
     }
 
 
@@ -97,7 +106,10 @@ def test_good_scores_and_lists_pass(tmp_path: Path) -> None:
     ("rows", "unexpected"),
     [
         *(
-            (_changed(GOOD_SCORES, 1, churn_probability=value), {"probability_between_0_and_1": 1})
+            (
+                _changed(GOOD_SCORES, 1, reason_1=None, **dict.fromkeys(HORIZONS, value)),
+                {"probability_between_0_and_1": 1},
+            )
             for value in (0, 1, -0.1, 1.1, float("nan"), None)
         ),
         ([*GOOD_SCORES, GOOD_SCORES[0]], {"one_score_per_subscriber": 1}),
@@ -114,7 +126,28 @@ def test_good_scores_and_lists_pass(tmp_path: Path) -> None:
             _changed(GOOD_SCORES, 1, model_month=date(2025, 2, 1)),
             {"model_not_from_the_future": 1},
         ),
-        ([{**row, "churn_probability": 0.1} for row in GOOD_SCORES], {"scores_tell_apart": 1}),
+        *(
+            (_changed(GOOD_SCORES, 1, **{name: None}), {"probability_between_0_and_1": 1})
+            for name in HORIZONS
+        ),
+        (
+            _changed(GOOD_SCORES, 1, churn_probability_mid=0.1),
+            {"later_horizons_are_no_less_likely": 1},
+        ),
+        (
+            _changed(GOOD_SCORES, 1, churn_probability_far=0.1),
+            {"later_horizons_are_no_less_likely": 1},
+        ),
+        (
+            [{**row, "churn_probability_near": 0.2} for row in GOOD_SCORES],
+            {"scores_tell_apart": 1},
+        ),
+        # The lowest score may have no reason, but must not have one below `reasons_from`.
+        (
+            _changed(GOOD_SCORES, 0, churn_probability_near=0.05),
+            {"reasons_of_the_highest_only": 1},
+        ),
+        (_changed(GOOD_SCORES, 0, churn_probability_near=0.05, reason_1=None), {}),
         ([*GOOD_SCORES[:2], *({**row, "reason_1": None} for row in GOOD_SCORES[2:])], {}),
         (
             [*GOOD_SCORES[:1], *({**row, "reason_1": None} for row in GOOD_SCORES[1:])],

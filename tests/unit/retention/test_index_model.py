@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -170,6 +171,41 @@ def test_few_churners_give_the_base_rate_and_no_reasons(rows, policy, settings, 
     assert scored[CHANCES[0]].nunique() == 1
     assert (scored[CHANCES[2]] > scored[CHANCES[0]]).all()
     assert scored[list(REASONS)].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_the_first_month_has_the_assumed_rate(rows, policy, settings, fresh, tmp_path, count):
+    """Nothing, or next to nothing, was observed yet: (churners + 200 x 2%) / (rows + 200)."""
+    few = rows.iloc[:count].assign(left_in=0)
+    model = train(few, policy.features, settings, MONTH, OBSERVATION)
+    assert (model.kind, model.card["rows"]) == ("BASE_RATE", count)
+    index_model.save(model, tmp_path)
+    scored = score(index_model.load(tmp_path), fresh)
+    assert scored[CHANCES[0]].to_numpy() == pytest.approx(4 / (count + 200))
+    assert len(score(model, fresh.iloc[:0])) == 0
+
+
+def test_values_as_a_database_hands_them_over_score_the_same(model, fresh):
+    """Booleans with nulls, decimals and nullable numbers are the numbers they stand for."""
+    plain = fresh.assign(topups_30d=fresh["topups_30d"].round(2), is_contract_ending=np.nan)
+    boxed = plain.assign(
+        is_contract_ending=pd.Series([None] * len(plain), dtype=object).to_numpy(),
+        topups_30d=[None if np.isnan(v) else Decimal(f"{v:.2f}") for v in plain["topups_30d"]],
+        complaints_90d=plain["complaints_90d"].astype("Int64"),
+    )
+    pd.testing.assert_frame_equal(score(model, boxed), score(model, plain), check_exact=True)
+
+
+def test_a_date_counts_when_each_payment_mode_shows_the_horizon(rows):
+    """Else those who left early would count without those who stayed."""
+    is_prepaid = rows["payment_mode"] == "PREPAID"
+    late = rows.assign(
+        observed=np.where(is_prepaid, rows["observed"], np.minimum(rows["observed"], 2))
+    )
+    late["left_in"] = late["left_in"].where(late["left_in"] <= late["observed"], 0)
+    seen = np.full((len(late), 6), -3.0)
+    assert list(index_model._measured(late, seen)) == ["near"]
+    assert list(index_model._measured(late[is_prepaid], seen[is_prepaid])) == ["near", "mid", "far"]
 
 
 def test_a_sample_keeps_to_the_keys(rows, policy, settings):

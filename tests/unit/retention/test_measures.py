@@ -11,6 +11,7 @@ from orchestration.retention.measures import (
     auc,
     average_precision,
     brier,
+    calibration_noise,
     expected_calibration_error,
     lift,
 )
@@ -95,3 +96,19 @@ def test_probabilities_that_are_true_have_a_small_calibration_error():
     label = (random.random(50_000) < true).astype(float)
     assert expected_calibration_error(label, true) < 0.005
     assert expected_calibration_error(label, true**0.5) > 0.1
+
+
+@pytest.mark.parametrize(("rows", "rate"), [(1_000, 0.05), (20_000, 0.02)])
+def test_chance_alone_gives_no_more_calibration_error_than_that(rows, rate):
+    """Perfect probabilities, drawn 60 times: their mean error is the bound where all are alike."""
+    random = np.random.default_rng(5)
+    alike, spread = [], []
+    for _ in range(60):
+        # All but alike: equal ones would share one bin.
+        true = rate + random.uniform(-1e-6, 1e-6, rows)
+        alike.append(expected_calibration_error((random.random(rows) < true).astype(float), true))
+        true = rate * random.gamma(1, 1, rows).clip(0, 10)
+        spread.append(expected_calibration_error((random.random(rows) < true).astype(float), true))
+    noise = calibration_noise(rate, rows)
+    assert np.mean(alike) == pytest.approx(noise, rel=0.1)
+    assert np.mean(spread) < noise

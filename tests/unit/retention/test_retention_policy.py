@@ -19,7 +19,7 @@ def damage(seeds, file, old, new):
 
 
 def test_policy_is_read_with_its_types(policy):
-    assert policy.model.min_churners == 50
+    assert policy.learner.min_churners == 50
     assert policy.contact.consent_when_feed_absent == "DENY"
     assert policy.contact.consent_needed_marketing is True
     assert policy.control.campaign_control_share == 0.10
@@ -59,17 +59,17 @@ def test_every_code_in_the_domain_has_words(policy):
     }
     assert codes < set(policy.labels["suppression_reason"])
     assert set(policy.labels["effect_verdict"]) == set(effects.Verdict.__args__)
-    assert set(policy.labels["model_kind"]) == {"LOGISTIC", "BASE_RATE"}
+    assert set(policy.labels["model_kind"]) == {"BLEND", "BASE_RATE"}
 
 
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
         (
-            "model_policy.csv",
+            "learner_policy.csv",
             "min_churners,50",
             "min_churners,fifty",
-            "policy/model_policy.csv: line 2: column 'value': min_churners: "
+            "policy/learner_policy.csv: line 2: column 'value': min_churners: "
             "'fifty' is not a whole number",
         ),
         (
@@ -158,7 +158,7 @@ def test_mistakes_are_named_by_place(seeds, file, old, new, message):
 
 
 def test_all_mistakes_are_told_at_once(seeds):
-    damage(seeds, "model_policy.csv", "folds,5", "folds,1")
+    damage(seeds, "learner_policy.csv", "folds,5", "folds,1")
     damage(seeds, "list_policy.csv", "FULL,FULL", "BARE,FULL")
     (seeds / "policy" / "list_columns.csv").unlink()
     with pytest.raises(PolicyError) as caught:

@@ -22,6 +22,13 @@ def test_folds_have_equal_shares_of_churners_and_stay_the_same():
     assert (fold != splits.folds(label, 5, 43)).any()
 
 
+def test_fewer_churners_than_folds_go_by_order():
+    assert splits.folds(np.zeros(0), 5, 42).tolist() == []
+    assert splits.folds(np.array([1.0, 0, 0, 0, 0, 0]), 3, 42).tolist() == [0, 1, 2, 0, 1, 2]
+    groups = np.array(["b", "a", "b", "c"])
+    assert splits.folds(np.array([1.0, 0, 0, 0]), 2, 42, groups).tolist() == [1, 0, 1, 0]
+
+
 def test_the_months_of_a_subscriber_stay_together():
     groups = np.repeat(np.arange(200), 3)
     label = (np.arange(600) % 11 == 0).astype(float)

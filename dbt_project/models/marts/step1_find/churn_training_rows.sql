@@ -5,6 +5,8 @@
     replaces={'month': 'month'},
     tags=['monthly']
 ) }}
+{#- The longest horizon of the index is so many intervals (index_model.py). -#}
+{%- set intervals = [1, 2, 3, 4, 5, 6] %}
 
 with
 definition as (
@@ -34,7 +36,7 @@ index_rows as (
         features.*,
         features.as_of_date as index_date,
         {{ days_after('features.as_of_date', 'definition.lead_days') }} as alive_until,
-        {{ days_after('features.as_of_date', 'definition.lead_days + definition.horizon_days') }} as window_to,
+        definition.horizon_days,
         definition.source as churn_source,
         knowledge.known_on,
         case
@@ -56,32 +58,72 @@ told_days as (
     where feed = 'churn_events' and is_arrived
 ),
 
--- Where exits are told by events alone, a window in which none could be told is unknown, not calm.
-mature as (
-    select *
-    from index_rows
-    where
-        {{ days_after('window_to', 'maturity_days') }} <= known_on
-        and (
-            churn_source <> 'EVENTS_ONLY'
-            or exists (
-                select 1
-                from told_days
-                where told_days.dt > index_rows.as_of_date and told_days.dt <= index_rows.window_to
-            )
-        )
+index_dates as (
+    select distinct index_date, alive_until, horizon_days from index_rows
 ),
 
--- The first spell that touches the time from the index date to the end of its window.
+windows as (
+    {%- for interval in intervals %}
+    {{ 'union all ' if not loop.first }}select
+        index_date,
+        {{ interval }} as interval_no,
+        {%- set days_before = 'horizon_days * ' ~ (interval - 1) %}
+        {{ 'index_date' if loop.first else days_after('alive_until', days_before) }} as told_from,
+        {{ days_after('alive_until', 'horizon_days * ' ~ interval) }} as told_to
+    from index_dates
+    {%- endfor %}
+),
+
+-- Where exits are told by events alone, an interval in which none could be told is unknown, not calm.
+untold as (
+    select index_date, min(interval_no) as interval_no
+    from windows
+    where
+        not exists (
+            select 1
+            from told_days
+            where told_days.dt > windows.told_from and told_days.dt <= windows.told_to
+        )
+    group by index_date
+),
+
+-- Intervals whose outcome is final, whatever it is: events do not count earlier than their absence.
+final_intervals as (
+    select
+        index_rows.*,
+        cast(
+            least(
+                {{ intervals | length }},
+                floor(
+                    ({{ days_between('index_rows.alive_until', 'index_rows.known_on') }} - index_rows.maturity_days)
+                    / index_rows.horizon_days
+                ),
+                case
+                    when index_rows.churn_source = 'EVENTS_ONLY'
+                        then coalesce(untold.interval_no - 1, {{ intervals | length }})
+                    else {{ intervals | length }}
+                end
+            ) as integer
+        ) as final_count
+    from index_rows
+    left join untold on index_rows.index_date = untold.index_date
+),
+
+mature as (
+    select
+        *,
+        {{ days_after('alive_until', 'horizon_days * final_count') }} as known_until
+    from final_intervals
+    where final_count >= 1
+),
+
+-- The first spell that touches the time from the index date to the end of what is known.
 outcomes as (
     select
         mature.subscriber_id,
         mature.index_date,
-        mature.alive_until,
         spells.churn_date,
-        spells.role,
-        spells.is_bulk_exit,
-        number_changes.subscriber_id is not null as is_number_change,
+        spells.role = 'CENSORED' or number_changes.subscriber_id is not null or spells.is_bulk_exit as is_lost_sight_of,
         row_number() over (
             partition by mature.subscriber_id, mature.index_date order by spells.churn_date, spells.spell_no
         ) as outcome_rank
@@ -89,30 +131,39 @@ outcomes as (
     inner join spells
         on
             mature.subscriber_id = spells.subscriber_id
-            and mature.window_to >= spells.churn_date
+            and mature.known_until >= spells.churn_date
             and (spells.returned_on is null or mature.index_date < spells.returned_on)
     left join number_changes on spells.subscriber_id = number_changes.subscriber_id
 ),
 
--- Gone before the window opens, censored inside it (a new number of the same person, too), or one
--- decision of a firm: in neither class.
-labelled as (
+-- The interval in which the spell begins: 0 or less for who was gone before the first one opened.
+gone as (
     select
         mature.*,
-        outcomes.subscriber_id is not null as is_gone,
-        coalesce(
-            outcomes.churn_date <= outcomes.alive_until
-            or outcomes.role = 'CENSORED'
-            or outcomes.is_number_change
-            or outcomes.is_bulk_exit,
-            false
-        ) as is_dropped
+        outcomes.is_lost_sight_of,
+        cast(
+            ceil({{ days_between('mature.alive_until', 'outcomes.churn_date') }} / mature.horizon_days) as integer
+        ) as gone_in
     from mature
     left join outcomes
         on
             mature.subscriber_id = outcomes.subscriber_id
             and mature.index_date = outcomes.index_date
             and outcomes.outcome_rank = 1
+),
+
+-- Who is lost sight of (removed, a new number of the same person, one decision of a firm) counts up
+-- to the interval before.
+labelled as (
+    select
+        *,
+        case when is_lost_sight_of or gone_in is null then 0 else gone_in end as left_in,
+        case
+            when gone_in is null then final_count
+            when is_lost_sight_of then gone_in - 1
+            else gone_in
+        end as observed
+    from gone
 )
 
 select
@@ -121,9 +172,10 @@ select
     index_date,
     org_id,
     payment_mode,
-    case when is_gone then 1 else 0 end as is_churn,
+    left_in,
+    observed,
     {% for feature in churn_feature_columns() %}
     {{ feature }}{% if not loop.last %},{% endif %}
     {% endfor %}
 from labelled
-where not is_dropped
+where observed >= 1

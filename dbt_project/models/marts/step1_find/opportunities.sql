@@ -18,9 +18,11 @@ revenues as (
 valued as (
     select
         found.*,
-        scores.churn_probability,
+        scores.churn_probability_near as churn_probability,
+        scores.churn_probability_mid,
+        scores.churn_probability_far,
         revenues.arpu_cny,
-        scores.churn_probability * revenues.arpu_cny as value_at_risk_cny,
+        scores.churn_probability_near * revenues.arpu_cny as value_at_risk_cny,
         scores.reason_1,
         scores.reason_2,
         scores.reason_3,
@@ -62,6 +64,8 @@ select
     is_deal_hunter,
     is_reminder_only,
     churn_probability,
+    churn_probability_mid,
+    churn_probability_far,
     arpu_cny,
     value_at_risk_cny,
     cast(

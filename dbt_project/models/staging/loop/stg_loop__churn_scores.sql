@@ -1,6 +1,8 @@
 select
     subscriber_id,
-    churn_probability,
+    churn_probability_near,
+    churn_probability_mid,
+    churn_probability_far,
     reason_1,
     reason_2,
     reason_3,

@@ -14,8 +14,10 @@ discount as (
 curves as (
     select
         subscriber_id,
-        churn_probability,
-        {{ survival_curve('churn_probability') }}
+        churn_probability_near,
+        churn_probability_mid,
+        churn_probability_far,
+        {{ survival_curve('churn_probability_near', 'churn_probability_mid', 'churn_probability_far') }}
     from {{ ref('stg_loop__churn_scores') }}
     where as_of_date = {{ as_of() }}
 ),
@@ -24,7 +26,9 @@ curves as (
 stays as (
     select
         curves.subscriber_id,
-        curves.churn_probability,
+        curves.churn_probability_near,
+        curves.churn_probability_mid,
+        curves.churn_probability_far,
         {{ expected_months('curves', 12) }} as months_12m,
         {{ expected_months('curves', 12, 'discount.month_factor') }} as discounted_months_12m,
         {{ expected_months('curves', 36, 'discount.month_factor') }} as discounted_months_36m
@@ -37,8 +41,10 @@ select
     {{ as_of() }} as as_of_date,
     worth.org_id,
     worth.value_tier,
-    cast(stays.churn_probability as double) as churn_probability,
-    30 as curve_days,
+    cast(stays.churn_probability_near as double) as churn_probability_near,
+    cast(stays.churn_probability_mid as double) as churn_probability_mid,
+    cast(stays.churn_probability_far as double) as churn_probability_far,
+    180 as curve_days,
     worth.revenue_month_cny,
     worth.margin_month_cny,
     cast(stays.months_12m as double) as expected_months_12m,
