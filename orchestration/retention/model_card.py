@@ -87,10 +87,7 @@ def _words(
         return str(getattr(label, language))
 
     observation = card["observation"]
-    days = {
-        name: intervals * observation["interval_days"]
-        for name, intervals in card["horizons"].items()
-    }
+    days = {name: card["horizons"][name] * observation["interval_days"] for name in HORIZONS}
     spans = ", ".join(f"{word(HORIZONS[name])} {count}" for name, count in days.items())
     dates = card["as_of_dates"]
     span = f"{dates[0]} – {dates[-1]}" if dates else "–"

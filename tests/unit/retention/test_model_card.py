@@ -41,6 +41,13 @@ FEATURES = {
 KINDS = {"BLEND": Label("Blend", "融合模型"), "BASE_RATE": Label("Base rate", "基准离网率")}
 
 
+def test_horizons_come_near_to_far_however_the_card_holds_them():
+    far_first = CARD | {"horizons": {"far": 6, "mid": 3, "near": 1}}
+    words = in_words(far_first, FEATURES, KINDS)
+    assert "near 30, mid 90, far 180" in words.en
+    assert "近期 30, 中期 90, 远期 180" in words.zh
+
+
 def test_both_languages_tell_the_same_figures():
     words = in_words(CARD, FEATURES, KINDS)
     for figure in (
