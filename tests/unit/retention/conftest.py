@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from orchestration.retention.policy import Policy, load_policy
+from orchestration.retention.policy import LearnerPolicy, Policy, load_policy
 
 SEEDS = Path(__file__).resolve().parents[3] / "dbt_project" / "seeds"
 FEATURES = """\
@@ -84,3 +85,17 @@ def observe() -> Callable[..., pd.DataFrame]:
         return pd.concat(frames, ignore_index=True)
 
     return rows
+
+
+@pytest.fixture(scope="session")
+def quick_learner(policy: Policy) -> LearnerPolicy:
+    """Fewer and larger steps, for speed; each booster fitted once."""
+    return replace(
+        policy.learner,
+        max_trees=60,
+        patience_trees=15,
+        leaf_booster_rate=0.15,
+        level_booster_rate=0.2,
+        folds=3,
+        bagged_rows=0,
+    )

@@ -27,17 +27,8 @@ TRAIN, TEST = slice(0, 2000), slice(2000, COUNT)
 
 
 @pytest.fixture(scope="module")
-def settings(policy):
-    """Fewer and larger steps, for speed."""
-    return replace(
-        policy.learner,
-        max_trees=60,
-        patience_trees=15,
-        leaf_booster_rate=0.15,
-        level_booster_rate=0.2,
-        folds=3,
-        bagged_rows=4000,
-    )
+def settings(quick_learner):
+    return replace(quick_learner, bagged_rows=4000)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The chance of leaving within one, three and six intervals (O16, O17)."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -24,17 +23,8 @@ TRAIN, TEST = slice(0, 4000), slice(4000, COUNT)
 
 
 @pytest.fixture(scope="module")
-def settings(policy):
-    """Fewer and larger steps, for speed."""
-    return replace(
-        policy.learner,
-        max_trees=60,
-        patience_trees=15,
-        leaf_booster_rate=0.15,
-        level_booster_rate=0.2,
-        folds=3,
-        bagged_rows=0,
-    )
+def settings(quick_learner):
+    return quick_learner
 
 
 @pytest.fixture(scope="module")

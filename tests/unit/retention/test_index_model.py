@@ -19,17 +19,8 @@ CHANCES = [f"churn_probability_{horizon}" for horizon in ("near", "mid", "far")]
 
 
 @pytest.fixture(scope="module")
-def settings(policy):
-    """Fewer and larger steps, for speed."""
-    return replace(
-        policy.learner,
-        max_trees=60,
-        patience_trees=15,
-        leaf_booster_rate=0.15,
-        level_booster_rate=0.2,
-        folds=3,
-        bagged_rows=0,
-    )
+def settings(quick_learner):
+    return quick_learner
 
 
 @pytest.fixture(scope="module")
