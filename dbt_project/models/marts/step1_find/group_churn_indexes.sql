@@ -10,13 +10,7 @@ select
     coalesce(worth.value_tier, 'UNKNOWN') as value_tier,
     {{ as_of() }} as as_of_date,
     count(*) as lines_scored,
-    -- Decimals: a sum of doubles depends on the order in which threads add.
-    cast(sum(cast(scores.churn_probability_near as decimal(18, 9))) as double) as expected_leavers_near,
-    cast(avg(cast(scores.churn_probability_near as decimal(18, 9))) as double) as expected_share_near,
-    cast(sum(cast(scores.churn_probability_mid as decimal(18, 9))) as double) as expected_leavers_mid,
-    cast(avg(cast(scores.churn_probability_mid as decimal(18, 9))) as double) as expected_share_mid,
-    cast(sum(cast(scores.churn_probability_far as decimal(18, 9))) as double) as expected_leavers_far,
-    cast(avg(cast(scores.churn_probability_far as decimal(18, 9))) as double) as expected_share_far
+    {{ expected_leavers('scores') }}
 from {{ ref('stg_loop__churn_scores') }} as scores
 left join {{ ref('subscriber_values') }} as worth
     on scores.subscriber_id = worth.subscriber_id and worth.as_of_date = {{ as_of() }}
