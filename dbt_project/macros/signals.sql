@@ -39,19 +39,16 @@
 {% endmacro %}
 
 {#
-    Stops where the findings of the date are neither at hand nor kept, as when the newest date's are
-    in their place: opportunities made of nothing would take the place of those that were found.
+    Stops where the findings of another date are at hand, as when the newest date's are in their place:
+    what is made of them would be of no date.
 #}
 {% macro must_be_found() %}
-    {%- set opportunities, lines = ref('int_opportunities'), ref('int_lines') -%}
+    {%- set lines = ref('int_lines') -%}
     {%- if execute and is_incremental() -%}
-        {%- set found = run_query(
-            'select count(*) from ' ~ opportunities ~ ' where as_of_date = ' ~ as_of()
-        ).columns[0].values()[0] -%}
-        {%- set at_hand = run_query(
+        {%- set of_other_dates = run_query(
             'select count(*) from ' ~ lines ~ ' where as_of_date <> ' ~ as_of()
         ).columns[0].values()[0] -%}
-        {%- if not found and at_hand -%}
+        {%- if of_other_dates -%}
             {{ exceptions.raise_compiler_error(
                 'nothing is found as of ' ~ var('to_date') ~ ': run the day_findings of that day first'
             ) }}

@@ -42,10 +42,10 @@ def automation(installation: Installation) -> dg.Definitions:
         LOAD_FEEDS,
         selection=(dg.AssetSelection.groups(*LOAD_GROUPS) | dg.AssetSelection.tag("as_of_day", ""))
         - monthly
-        - dg.AssetSelection.assets(["staging", "stg_loop__churn_scores"]),
+        - dg.AssetSelection.assets(["staging", "stg_loop__churn_scores"]).downstream(),
         partitions_def=days,
         description="Feeds, what is modelled from them, and what is found as of the month-ends and the "
-        "last day; a range of days is one run.",
+        "last day, as far as it needs no scores; a range of days is one run.",
     )
     monthly_learning = dg.define_asset_job(
         MONTHLY_LEARNING,

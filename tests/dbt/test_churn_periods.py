@@ -18,13 +18,16 @@ FIRST = date(2025, 4, 1)
 DAYS = 14
 LINES = 300
 COOLDOWN, REVIVED, WEAK = 3, 6, 6  # short, so that a short walk meets them all
+INDEX = 40
 RANK = {"HEALTHY": 0, "WARNING": 1, "ALARM": 2}
 # What the machine reads, with the columns that it reads of it.
 INPUTS = {
-    "intermediate.int_signal_parameters": "weak_signal_days integer, period_cooldown_days integer,"
-    " revived_warning_days integer, alarm_extra_signals varchar",
+    "intermediate.int_signal_parameters": "weak_signal_days integer, warning_cci_mid integer,"
+    " period_cooldown_days integer, revived_warning_days integer, alarm_extra_signals varchar",
     "intermediate.int_known_days": "known_on date, day_number bigint",
-    "intermediate.int_lines": "subscriber_id varchar, org_id varchar, status varchar,"
+    "staging.stg_loop__churn_scores": "subscriber_id varchar, as_of_date date,"
+    " churn_probability_mid double",
+    "intermediate.int_lines": "as_of_date date, subscriber_id varchar, org_id varchar, status varchar,"
     " status_reason varchar, is_active boolean, is_held boolean",
     "intermediate.int_churn": "as_of_date date, subscriber_id varchar, org_id varchar,"
     " confirmed_at date, returned_on date, is_operator_removed boolean",
@@ -43,6 +46,7 @@ class Life:
     """One line: what is true of it today, and the machine's own reading of it."""
 
     alarm: bool = False
+    index: int | None = None
     weak_since: date | None = None
     event_on: date | None = None
     is_held: bool = False
@@ -68,6 +72,7 @@ class Life:
             self.weak_since = day
         elif self.weak_since is not None and rng.random() < 0.1:
             self.weak_since = None
+        self.index = int(rng.integers(INDEX - 30, INDEX + 1)) if rng.random() < 0.8 else None
         self.event_on = day if rng.random() < 0.01 else None
         self.is_held = rng.random() < (0.7 if self.is_held else 0.02)
 
@@ -82,6 +87,7 @@ class Life:
         if self.event_on == day:
             self.weak_event_until = day + timedelta(days=WEAK - 1)
         warns = warns or (self.weak_event_until is not None and day <= self.weak_event_until)
+        warns = warns or (self.index is not None and self.index >= INDEX)
         is_still = (self.is_held or not is_known) and before != "CHURNED"
         if not is_still:
             self.alarm_clear = 0 if self.alarm else self.alarm_clear + (before is not None)
@@ -109,10 +115,15 @@ def tell(warehouse: TinyWarehouse, lives: dict[str, Life], day: date, known: lis
     """Fill the inputs with what is true on the day."""
     names = list(lives)
     frames: dict[str, list[tuple[Any, ...]]] = {
-        "intermediate.int_signal_parameters": [(WEAK, COOLDOWN, REVIVED, "PORT_INTENT")],
+        "intermediate.int_signal_parameters": [
+            (WEAK, INDEX, COOLDOWN, REVIVED, "PORT_INTENT")
+        ],
         "intermediate.int_known_days": [(each, number) for number, each in enumerate(known, 1)],
+        "staging.stg_loop__churn_scores": [
+            (name, day, life.index / 100) for name, life in lives.items() if life.index is not None
+        ],
         "intermediate.int_lines": [
-            (name, "b", "ACTIVE", "OPERATOR" if lives[name].is_held else None, not lives[name].is_held,
+            (day, name, "b", "ACTIVE", "OPERATOR" if lives[name].is_held else None, not lives[name].is_held,
              lives[name].is_held)
             for name in names
         ],
@@ -137,7 +148,7 @@ def tell(warehouse: TinyWarehouse, lives: dict[str, Life], day: date, known: lis
         ],
     }  # fmt: skip
     with duckdb.connect(str(warehouse.path)) as connection:
-        for schema in ("intermediate", "step1_find"):
+        for schema in ("staging", "intermediate", "step1_find"):
             connection.execute(f"create schema if not exists {schema}")
         for relation, columns in INPUTS.items():
             connection.execute(f"create or replace table {relation} ({columns})")

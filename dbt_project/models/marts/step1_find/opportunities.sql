@@ -15,6 +15,16 @@ revenues as (
     select subscriber_id, arpu_cny from {{ ref('churn_features') }} where as_of_date = {{ as_of() }}
 ),
 
+worth as (
+    select subscriber_id, value_tier from {{ ref('subscriber_values') }} where as_of_date = {{ as_of() }}
+),
+
+lifetimes as (
+    select subscriber_id, clv_36m_cny, revenue_at_risk_cny
+    from {{ ref('lifetime_values') }}
+    where as_of_date = {{ as_of() }}
+),
+
 valued as (
     select
         found.*,
@@ -23,6 +33,9 @@ valued as (
         scores.churn_probability_far,
         revenues.arpu_cny,
         scores.churn_probability_near * revenues.arpu_cny as value_at_risk_cny,
+        worth.value_tier,
+        lifetimes.clv_36m_cny,
+        lifetimes.revenue_at_risk_cny as revenue_at_risk_12m_cny,
         scores.reason_1,
         scores.reason_2,
         scores.reason_3,
@@ -37,6 +50,8 @@ valued as (
     from {{ ref('int_opportunities') }} as found
     left join scores on found.subscriber_id = scores.subscriber_id
     left join revenues on found.subscriber_id = revenues.subscriber_id
+    left join worth on found.subscriber_id = worth.subscriber_id
+    left join lifetimes on found.subscriber_id = lifetimes.subscriber_id
     where found.as_of_date = {{ as_of() }}
 )
 
@@ -68,6 +83,9 @@ select
     churn_probability_far,
     arpu_cny,
     value_at_risk_cny,
+    value_tier,
+    clv_36m_cny,
+    revenue_at_risk_12m_cny,
     cast(
         row_number() over (
             partition by as_of_date order by coalesce(churn_probability, -1) desc, subscriber_id asc

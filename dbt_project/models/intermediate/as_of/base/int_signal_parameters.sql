@@ -104,6 +104,7 @@
     'data_burst_ratio',
     'alarm_usage_ratio',
     'warning_usage_ratio',
+    'warning_cci_mid',
     'poor_coverage_day_minutes',
     'bad_session_share',
     'screen_max_null_share',

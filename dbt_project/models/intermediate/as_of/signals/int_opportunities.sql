@@ -35,6 +35,10 @@ stages as (
     select * from {{ ref('lifecycle_stages') }} where as_of_date = {{ as_of() }}
 ),
 
+tenures as (
+    select * from {{ ref('tenure_clusters') }} where as_of_date = {{ as_of() }}
+),
+
 types as (
     select * from {{ ref('churn_types') }} where as_of_date = {{ as_of() }}
 ),
@@ -76,7 +80,7 @@ select
     coalesce(periods.churn_period, 'HEALTHY') as churn_period,
     periods.warning_kind,
     stages.lifecycle_stage,
-    stages.tenure_cluster,
+    tenures.tenure_cluster,
     types.expected_churn_type,
     types.cause,
     coalesce(types.attention_rank, 3) as type_rank,
@@ -100,6 +104,7 @@ inner join {{ ref('int_signal_values') }} as said on base.subscriber_id = said.s
 left join signalled on base.subscriber_id = signalled.subscriber_id
 left join periods on base.subscriber_id = periods.subscriber_id
 left join stages on base.subscriber_id = stages.subscriber_id
+left join tenures on base.subscriber_id = tenures.subscriber_id
 left join types on base.subscriber_id = types.subscriber_id
 left join changed_numbers on base.subscriber_id = changed_numbers.subscriber_id
 left join alerted_agents on base.agent_id = alerted_agents.agent_id

@@ -6,6 +6,10 @@
 ) }}
 
 with
+parameters as (
+    select usage_min_base_minutes from {{ ref('int_signal_parameters') }}
+),
+
 feeds as (
     {{ feeds_arrived([
         'usage_competitor_contacts', 'care_interactions', 'churn_events', 'field_contacts', 'market_competitor_offers',
@@ -154,6 +158,7 @@ tops as (
 dual_handsets as (
     select
         subscriber_id,
+        dual_handset,
         score,
         case when has_shared_device then 1 else 0 end
         + case when has_top_offnet_contact then 1 else 0 end
@@ -165,10 +170,17 @@ dual_handsets as (
     where as_of_date = {{ as_of() }}
 ),
 
-stages as (
-    select subscriber_id, share_of_wallet
-    from {{ ref('lifecycle_stages') }}
-    where as_of_date = {{ as_of() }}
+evidence as (
+    select
+        base.subscriber_id,
+        findings.hr7_forward_to_competitor,
+        findings.hr7_forward_to_competitor
+        or findings.has_hotline_out
+        or findings.competitor_share_rise
+        or dual_handsets.dual_handset as has_competitor
+    from {{ ref('int_lines') }} as base
+    left join {{ ref('int_findings_rivals') }} as findings on base.subscriber_id = findings.subscriber_id
+    left join dual_handsets on base.subscriber_id = dual_handsets.subscriber_id
 ),
 
 -- An offer is live for the unit that saw it and for all below it.
@@ -237,7 +249,7 @@ select
     cast({{ days_between('met.last_hotline_on', as_of()) }} as double) as days_since_competitor_hotline_out,
     cast({{ days_between('met.last_query_on', as_of()) }} as double) as days_since_portability_query,
     {{ counted('care_interactions', 'asked.port_out_codes_180d') }} as port_out_codes_180d,
-    findings.hr7_forward_to_competitor as is_forwarded_to_competitor,
+    evidence.hr7_forward_to_competitor as is_forwarded_to_competitor,
     shares.competitor_share_30d as competitor_call_share_30d,
     shares.competitor_share_30d - shares.competitor_share_prior90 as competitor_call_share_change_30d,
     shares.offnet_share_30d as offnet_call_share_30d,
@@ -245,19 +257,26 @@ select
     tops.offnet_top_share_last_month,
     cast(dual_handsets.score as double) as dual_handset_score,
     cast(dual_handsets.evidence_types as double) as dual_handset_evidence_types,
-    stages.share_of_wallet as share_of_wallet_30d,
+    -- O49: minutes are lost to a competitor only where something shows one.
+    case
+        when ratios.mou_base is null or ratios.mou_base < parameters.usage_min_base_minutes then null
+        when ratios.mou_30d >= ratios.mou_base then 1
+        when evidence.has_competitor then cast(ratios.mou_30d / ratios.mou_base as double)
+        when not evidence.has_competitor then 1
+    end as share_of_wallet_30d,
     {{ counted('market_competitor_offers', 'branch_offers.competitor_offers_live') }} as competitor_offers_live,
     case when feeds.has_churn_events then branch_rates.branch_port_out_rate_90d end as branch_port_out_rate_90d,
     {{ counted('field_contacts', 'mentioned.competitor_mentions_180d') }} as competitor_mentions_180d
 from {{ ref('int_lines') }} as base
 cross join feeds
+cross join parameters
 left join met on base.subscriber_id = met.subscriber_id
 left join asked on base.subscriber_id = asked.subscriber_id
 left join mentioned on base.subscriber_id = mentioned.subscriber_id
 left join shares on base.subscriber_id = shares.subscriber_id
 left join tops on base.subscriber_id = tops.subscriber_id
 left join dual_handsets on base.subscriber_id = dual_handsets.subscriber_id
-left join stages on base.subscriber_id = stages.subscriber_id
+left join {{ ref('int_usage_ratios') }} as ratios on base.subscriber_id = ratios.subscriber_id
 left join branch_offers on base.org_id = branch_offers.org_id
 left join branch_rates on base.org_id = branch_rates.org_id
-left join {{ ref('int_findings_rivals') }} as findings on base.subscriber_id = findings.subscriber_id
+left join evidence on base.subscriber_id = evidence.subscriber_id

@@ -165,17 +165,6 @@ reentries as (
     select distinct new_subscriber_id as subscriber_id
     from {{ ref('reentry_links') }}
     where as_of_date = {{ as_of() }}
-),
-
--- States are those of the day before.
-periods as (
-    select
-        subscriber_id,
-        count(case when churn_period = 'ALARM' then 1 end) as alarm_days_90d,
-        max(case when as_of_date = {{ days_after(as_of(), -1) }} then entered_at end) as entered_at
-    from {{ ref('churn_periods') }}
-    where as_of_date >= {{ days_after(as_of(), -90) }} and as_of_date < {{ as_of() }}
-    group by subscriber_id
 )
 
 select
@@ -213,9 +202,7 @@ select
     base.ported_in_from is not null as is_ported_in,
     cast(extract(year from {{ as_of() }}) - base.birth_year as double) as age_years,
     customers.profile_completeness,
-    base.is_autopay,
-    cast(periods.alarm_days_90d as double) as alarm_days_90d,
-    cast({{ days_between('periods.entered_at', as_of()) }} as double) as period_days
+    base.is_autopay
 from {{ ref('int_lines') }} as base
 cross join feeds
 left join spells on base.subscriber_id = spells.subscriber_id
@@ -228,4 +215,3 @@ left join consented on base.subscriber_id = consented.subscriber_id
 left join accepted on base.subscriber_id = accepted.subscriber_id
 left join agents on base.agent_id = agents.agent_id
 left join reentries on base.subscriber_id = reentries.subscriber_id
-left join periods on base.subscriber_id = periods.subscriber_id

@@ -4,12 +4,13 @@
     on_schema_change='fail',
     keeps='all'
 ) }}
+{{- must_be_found() }}
 {%- set earlier = newest_kept_date() %}
 
 -- The period of each line: churned > alarm > warning > healthy, and never two on a day. Worse comes
 -- at once; better after some evaluated days without the worse condition. On a day whose usage did
 -- not come nothing changes but what churn says; a date on which nothing was run is such a day.
--- What is not known does not alarm: the machine is total.
+-- What is not known does not alarm, and no index does not warn: the machine is total.
 with
 parameters as (
     select * from {{ ref('int_signal_parameters') }}
@@ -97,6 +98,12 @@ dual_handsets as (
     where as_of_date = {{ as_of() }}
 ),
 
+scores as (
+    select subscriber_id, cast(100 * churn_probability_mid as decimal(5, 2)) as cci_mid
+    from {{ ref('stg_loop__churn_scores') }}
+    where as_of_date = {{ as_of() }}
+),
+
 lines as (
     select
         coalesce(churned.subscriber_id, base.subscriber_id) as subscriber_id,
@@ -141,6 +148,8 @@ conditions as (
             ''
         ) as alarm_reasons,
         coalesce(weak.weak_states, 0) > 0 as has_weak_state,
+        scores.cci_mid,
+        coalesce(scores.cci_mid >= parameters.warning_cci_mid, false) as is_index_high,
         greatest(weak.weak_event_until, earlier.weak_event_until) as weak_event_until,
         case when ratios.is_usage_high or ratios.is_usage_high is null then 'EARLY' else 'DECLINING' end
             as warning_kind_now,
@@ -163,6 +172,7 @@ conditions as (
     left join earlier on lines.subscriber_id = earlier.subscriber_id
     left join revived on lines.subscriber_id = revived.subscriber_id
     left join weak on lines.subscriber_id = weak.subscriber_id
+    left join scores on lines.subscriber_id = scores.subscriber_id
     left join dual_handsets on lines.subscriber_id = dual_handsets.subscriber_id
     left join {{ ref('int_findings_rivals') }} as rivals on lines.subscriber_id = rivals.subscriber_id
     left join {{ ref('int_usage_ratios') }} as ratios on lines.subscriber_id = ratios.subscriber_id
@@ -172,7 +182,8 @@ judged as (
     select
         *,
         alarm_reasons is not null as is_alarm_condition,
-        alarm_reasons is null and (has_weak_state or coalesce(weak_event_until >= {{ as_of() }}, false))
+        alarm_reasons is null
+        and (has_weak_state or is_index_high or coalesce(weak_event_until >= {{ as_of() }}, false))
             as is_warning_condition,
         -- Nothing moves while the line is held or the day is not known; coming back from churn does.
         (is_held or not is_evaluated) and coalesce(earlier_period, '') <> 'CHURNED' as is_still
@@ -239,5 +250,5 @@ select
     cast(coalesce(clear_days, 0) as integer) as clear_days,
     weak_event_until,
     revived_on,
-    cast(null as decimal(5, 2)) as cci_mid
+    cci_mid
 from placed

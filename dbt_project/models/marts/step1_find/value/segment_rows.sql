@@ -11,7 +11,7 @@
 with
 stable as (
     select subscriber_id
-    from {{ ref('lifecycle_stages') }}
+    from {{ ref('tenure_clusters') }}
     where as_of_date = {{ as_of() }} and is_stable_3m
 ),
 
