@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -87,6 +87,15 @@ class Lake:
         """Write an Arrow table as Parquet, atomically; the same table gives the same bytes."""
         with self.replacing(path, mode) as unfinished:
             pq.write_table(table, unfinished, compression="zstd")
+
+    def write_batches(self, batches: Iterable[pa.Table], schema: pa.Schema, path: Path) -> None:
+        """Write tables of one schema after each other, as `write_table` writes one."""
+        with (
+            self.replacing(path) as unfinished,
+            pq.ParquetWriter(unfinished, schema, compression="zstd") as writer,
+        ):
+            for batch in batches:
+                writer.write_table(batch)
 
     def write_frame(self, frame: pd.DataFrame, path: Path) -> None:
         """Write a pandas frame as Parquet, atomically, without pandas' own metadata."""

@@ -16,6 +16,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+BATCH_ROWS = 50_000
+
 
 @dataclass(frozen=True)
 class LakeRelation:
@@ -99,4 +101,11 @@ class Warehouse:
     def table(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """The result of one query, as an Arrow table."""
         with self.connect(read_only=True) as connection:
-            return connection.execute(sql, parameters or {}).to_arrow_table()
+            return connection.sql(sql, params=parameters or {}).to_arrow_table()
+
+    def batches(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, rows: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """The same in batches of at most `rows`, one in memory at a time."""
+        with self.connect(read_only=True) as connection:
+            yield from connection.sql(sql, params=parameters or {}).to_arrow_reader(rows)

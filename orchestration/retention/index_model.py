@@ -39,7 +39,6 @@ LABEL_DEFINITION = (
     "left_in = k if churn_date in (as_of_date + lead + (k - 1) intervals, as_of_date + lead + k "
     "intervals], 0 if in none observed; of subscribers alive and in the population at as_of_date"
 )
-_BLOCK_ROWS = 100_000  # scoring memory does not grow with the rows
 
 
 @dataclass(frozen=True)
@@ -86,12 +85,14 @@ def train(
     policy: LearnerPolicy,
     month: date,
     observation: Observation,
+    rows_offered: int | None = None,
 ) -> IndexModel:
     """Fit the month's model, and measure it on rows that it had not seen.
 
     `rows`: one a subscriber_id x as_of_date, with left_in (interval from 1 in which the subscriber
     left, 0 = none observed), observed (intervals known to the end, that of leaving included) and a
     column a feature (number or boolean; null = unknown). Their order does not matter.
+    `rows_offered`: how many there were, where `rows` are a random sample of them; for the card.
 
     Metrics come by horizon, twice: across folds of subscribers, and (TIME_ORDERED) on the newest
     dates that show the longest horizon, by a model that knew what was known on the first of them.
@@ -102,8 +103,8 @@ def train(
     _check(rows, [*names, "as_of_date", "left_in", "observed"], ["subscriber_id", "as_of_date"])
     rows = rows.assign(as_of_date=pd.to_datetime(rows["as_of_date"]))
     rows = rows.sort_values(["as_of_date", "subscriber_id"], kind="stable", ignore_index=True)
-    offered = len(rows)
-    rows = _sample(rows[rows["observed"] > 0], policy.max_training_rows)
+    offered = len(rows) if rows_offered is None else rows_offered
+    rows = rows[rows["observed"] > 0].reset_index(drop=True)
     fitted = _fit(rows, names, policy)
     model_hazard, held_out = fitted.hazard, fitted.held_out
     chance = churn_learner.probability(held_out[~np.isnan(held_out[:, 0]), 0])
@@ -159,16 +160,11 @@ def score(model: IndexModel, rows: pd.DataFrame) -> pd.DataFrame:
     subscriber that comes twice.
     """
     _check(rows, list(model.columns), ["subscriber_id"])
-    chance = np.empty((len(rows), len(HORIZONS)))
+    chance = hazard.within(hazard.log_odds(model.hazard, rows), list(HORIZONS.values()))
     reasons = np.full((len(rows), len(REASONS)), None, dtype=object)
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        block = rows.iloc[start : start + _BLOCK_ROWS]
-        log_odds = hazard.log_odds(model.hazard, block)
-        end = start + len(block)
-        chance[start:end] = hazard.within(log_odds, list(HORIZONS.values()))
-        is_high = chance[start:end, 0] >= model.reasons_from
-        if model.kind == "BLEND" and is_high.any():
-            reasons[start:end][is_high] = _reasons(model, block[is_high])
+    is_high = chance[:, 0] >= model.reasons_from
+    if model.kind == "BLEND" and is_high.any():
+        reasons[is_high] = _reasons(model, rows[is_high])
     result = pd.DataFrame({"subscriber_id": rows["subscriber_id"].to_numpy()}).astype("str")
     for position, horizon in enumerate(HORIZONS):
         result[f"churn_probability_{horizon}"] = chance[:, position]
@@ -330,15 +326,6 @@ def _check(rows: pd.DataFrame, columns: Sequence[str], key: Sequence[str]) -> No
         raise ValueError(f"rows lack {', '.join(missing)}")
     if rows.duplicated(list(key)).any():
         raise ValueError(f"rows: {', '.join(key)} is not unique")
-
-
-def _sample(rows: pd.DataFrame, size: int) -> pd.DataFrame:
-    """All rows, or a uniform sample of `size` that depends on the keys alone."""
-    if len(rows) > size:
-        keys = rows["as_of_date"].dt.strftime("%Y%m%d") + rows["subscriber_id"].astype("str")
-        draw = pd.util.hash_array(keys.to_numpy(dtype=object), categorize=False)
-        rows = rows.iloc[np.sort(np.argsort(draw, kind="stable")[:size])]
-    return rows.reset_index(drop=True)
 
 
 def _dates(rows: pd.DataFrame) -> list[str]:

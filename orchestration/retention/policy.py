@@ -127,7 +127,6 @@ class LearnerPolicy:
     level_booster_l2: float = _setting(0)
     bagged_rows: int = _setting(0)
     max_bags: int = _setting(1)
-    max_training_rows: int = _setting(1000)
     holdout_dates: int = _setting(1)
     reasons_share: float = _setting(0, 1, is_open=True)
     min_reason_contribution: float = _setting(0)

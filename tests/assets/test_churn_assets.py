@@ -77,7 +77,7 @@ def installation(make_settings: Callable[..., Settings]) -> Installation:
                 observed=np.where(left > 0, left, observed),
             )
         )
-    rows = pd.concat(training)  # noqa: F841
+    rows = pd.concat(training).assign(rows_offered=90_000)  # noqa: F841
     population = lines(9, names).assign(as_of_date=DAY, in_population=True)  # noqa: F841
     with installation.warehouse.connect() as connection:
         connection.execute("create schema step1_find; create schema intermediate")
@@ -126,6 +126,7 @@ def test_o16_a_month_learns_and_a_day_is_scored(installation: Installation) -> N
     card = json.loads((installation.lake.model("churn", MONTH) / "card.json").read_text())
     assert card["observation"] == {"lead_days": 7, "interval_days": 30, "maturity_days": 90}
     assert card["version"] == figures["version"]
+    assert (card["rows"], card["rows_offered"]) == (4 * LINES, 90_000)
 
     scored = made(installation, churn_scores_asset(installation), DAY)
     assert scored.asset_key == SCORES_KEY

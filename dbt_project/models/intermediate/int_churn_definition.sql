@@ -2,6 +2,7 @@
     'silent_days_prepaid', 'suspended_days_prepaid', 'arrears_days_postpaid', 'voluntary_suspension_days',
     'reentry_days', 'revival_wait_days', 'prepaid_activity_days', 'lead_days', 'horizon_days',
     'maturity_days_prepaid', 'maturity_days_postpaid', 'bulk_exit_lines', 'bulk_exit_days',
+    'max_training_rows',
 ] -%}
 {#- An installation may replace parameters of the seed (RETENTION_POLICY_OVERRIDES). -#}
 {%- set overrides = var('churn_definition_overrides') -%}

@@ -7,12 +7,15 @@ Here: what is read, what is written, and the checks beside them. Not here: the m
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from expectations.scores import score_suite
 from orchestration.defs.step1_find.findings import markdown
@@ -34,9 +37,9 @@ TRAINING_ROWS_SQL = """
 select * exclude (month, index_date), index_date as as_of_date from step1_find.churn_training_rows
 where month = $month order by index_date, subscriber_id
 """
-POPULATION_SQL = """
-select * from step1_find.churn_features
-where as_of_date = $day and in_population order by subscriber_id
+POPULATION_KEYS_SQL = """
+select as_of_date as dt, subscriber_id from step1_find.churn_features
+where as_of_date = $day and in_population
 """
 KEPT_SQL = """
 select count(*) filter (where as_of_date = $day) as of_day, count(*) as kept
@@ -51,6 +54,17 @@ select
     end as maturity_days
 from intermediate.int_churn_definition
 """
+
+PROBABILITIES = {horizon: f"churn_probability_{horizon}" for horizon in HORIZONS}
+SCORE_SCHEMA = pa.schema(
+    [
+        ("subscriber_id", pa.string()),
+        *((column, pa.float64()) for column in PROBABILITIES.values()),
+        *((reason, pa.string()) for reason in index_model.REASONS),
+        ("model_month", pa.date32()),
+        ("model_version", pa.string()),
+    ]
+)
 
 
 def churn_assets(installation: Installation) -> list[dg.AssetsDefinition]:
@@ -100,7 +114,12 @@ def churn_model_asset(installation: Installation) -> dg.AssetsDefinition:
         rows = installation.warehouse.table(TRAINING_ROWS_SQL, {"month": month}).to_pandas()
         (observation,) = installation.warehouse.table(OBSERVATION_SQL).to_pylist()
         model = index_model.train(
-            rows, policy.features, policy.learner, month, Observation(**observation)
+            rows,
+            policy.features,
+            policy.learner,
+            month,
+            Observation(**observation),
+            int(rows["rows_offered"].max()) if len(rows) else 0,
         )
         with installation.lake.replacing_folder(installation.lake.model("churn", month)) as folder:
             index_model.save(model, folder)
@@ -226,20 +245,14 @@ def churn_scores_asset(installation: Installation) -> dg.AssetsDefinition:
             raise dg.Failure(
                 f"no churn_features are kept as of {day}: run load_feeds or daily_loop of {day} first"
             )
-        population = installation.warehouse.table(POPULATION_SQL, {"day": day}).to_pandas()
-        scores = index_model.score(model, population)
         path = installation.lake.loop_day("churn_scores", day)
-        installation.lake.write_table(score_table(scores, model, month), path)
+        write_scores(installation, model, day, path)
+        scores = pq.read_table(path, columns=list(PROBABILITIES.values()))
         verdicts = judge(
             suite,
             {
                 "batch": parquet([path]),
-                "population": pa.table(
-                    {
-                        "dt": pa.array([day] * len(population), pa.date32()),
-                        "subscriber_id": pa.array(population["subscriber_id"], pa.string()),
-                    }
-                ),
+                "population": installation.warehouse.table(POPULATION_KEYS_SQL, {"day": day}),
                 "models": pa.table(
                     {"model_version": [model.version], "reasons_from": [model.reasons_from]}
                 ),
@@ -248,15 +261,13 @@ def churn_scores_asset(installation: Installation) -> dg.AssetsDefinition:
         )
         yield dg.MaterializeResult(
             metadata={
-                "dagster/row_count": len(scores),
+                "dagster/row_count": scores.num_rows,
                 "model_version": model.version,
                 "model_kind": model.kind,
                 **{
-                    f"mean_probability_{horizon}": float(
-                        scores[f"churn_probability_{horizon}"].mean()
-                    )
-                    for horizon in HORIZONS
-                    if len(scores)
+                    f"mean_probability_{horizon}": pc.mean(scores[column]).as_py()
+                    for horizon, column in PROBABILITIES.items()
+                    if scores.num_rows
                 },
             },
             check_results=check_results(SCORES_KEY, verdicts),
@@ -265,18 +276,29 @@ def churn_scores_asset(installation: Installation) -> dg.AssetsDefinition:
     return churn_scores
 
 
-def score_table(scores: pd.DataFrame, model: IndexModel, month: date) -> pa.Table:
-    """The scores with the model that made them, typed as the dbt source `loop.churn_scores`."""
-    schema = pa.schema(
-        [
-            ("subscriber_id", pa.string()),
-            *((f"churn_probability_{horizon}", pa.float64()) for horizon in HORIZONS),
-            *((reason, pa.string()) for reason in index_model.REASONS),
-            ("model_month", pa.date32()),
-            ("model_version", pa.string()),
-        ]
+def write_scores(installation: Installation, model: IndexModel, day: date, path: Path) -> None:
+    """Score the day's population block by block into `path`, sorted by subscriber; memory does
+    not grow with the rows."""
+    sql = population_sql(model.columns)
+    scores = (
+        score_table(index_model.score(model, batch.to_pandas()), model, day)
+        for batch in installation.warehouse.batches(sql, {"day": day})
     )
-    rows = scores.assign(model_month=month, model_version=model.version)
+    installation.lake.write_batches(scores, SCORE_SCHEMA, path)
+
+
+def population_sql(columns: Sequence[str]) -> str:
+    """What scoring reads of the day's population: the key and the model's columns."""
+    names = ", ".join(["subscriber_id", *(f'"{name}"' for name in columns)])
+    return (
+        f"select {names} from step1_find.churn_features"
+        " where as_of_date = $day and in_population order by subscriber_id"
+    )
+
+
+def score_table(scores: pd.DataFrame, model: IndexModel, day: date) -> pa.Table:
+    """The scores with the model that made them, typed as the dbt source `loop.churn_scores`."""
+    rows = scores.assign(model_month=day.replace(day=1), model_version=model.version)
     return pa.Table.from_pandas(
-        rows[schema.names], schema=schema, preserve_index=False
+        rows[SCORE_SCHEMA.names], schema=SCORE_SCHEMA, preserve_index=False
     ).replace_schema_metadata(None)

@@ -33,10 +33,12 @@ number_changes as (
 
 index_rows as (
     select
-        features.*,
+        features.subscriber_id,
+        features.payment_mode,
         features.as_of_date as index_date,
         {{ days_after('features.as_of_date', 'definition.lead_days') }} as alive_until,
         definition.horizon_days,
+        definition.max_training_rows,
         definition.source as churn_source,
         knowledge.known_on,
         case
@@ -156,7 +158,9 @@ gone as (
 -- to the interval before.
 labelled as (
     select
-        *,
+        subscriber_id,
+        index_date,
+        max_training_rows,
         case when is_lost_sight_of or gone_in is null then 0 else gone_in end as left_in,
         case
             when gone_in is null then final_count
@@ -164,18 +168,35 @@ labelled as (
             else gone_in
         end as observed
     from gone
+),
+
+-- A fixed sample of what is known: a row is drawn by its keys alone, so that it is drawn again.
+drawn as (
+    select
+        *,
+        count(*) over () as rows_offered,
+        row_number() over (
+            order by md5(concat(subscriber_id, cast(index_date as varchar))), subscriber_id, index_date
+        ) as draw
+    from labelled
+    where observed >= 1
 )
 
 select
     {{ learning_month() }} as month,
-    subscriber_id,
-    index_date,
-    org_id,
-    payment_mode,
-    left_in,
-    observed,
+    drawn.subscriber_id,
+    drawn.index_date,
+    features.org_id,
+    features.payment_mode,
+    drawn.left_in,
+    drawn.observed,
+    cast(drawn.rows_offered as bigint) as rows_offered,
     {% for feature in churn_feature_columns() %}
-    {{ feature }}{% if not loop.last %},{% endif %}
+    features.{{ feature }}{% if not loop.last %},{% endif %}
     {% endfor %}
-from labelled
-where observed >= 1
+from drawn
+inner join {{ ref('churn_features') }} as features
+    on
+        drawn.subscriber_id = features.subscriber_id
+        and drawn.index_date = features.as_of_date
+where drawn.draw <= drawn.max_training_rows
