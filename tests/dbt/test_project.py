@@ -91,6 +91,7 @@ def test_seed_of_features_and_tables_hold_the_same_columns(manifest: Mapping[str
         "payment_mode",
         "left_in",
         "observed",
+        "rows_offered",
     }
 
 
