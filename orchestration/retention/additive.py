@@ -11,6 +11,7 @@ the log-odds is one interpolation, the same for a row alone as within any batch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,27 +43,29 @@ class Additive:
     weights: Floats
 
 
-def fit_additive(numbers: Floats, indicators: Floats, label: Floats, penalty: float) -> Additive:
+def fit_additive(
+    numbers: Floats, indicators: Floats, label: Floats, penalties: Sequence[float]
+) -> list[Additive]:
     """Fit on rows x numeric columns (NaN = unknown), rows x indicators (0/1) and labels (0/1).
 
-    `penalty`: of the squared coefficients of columns scaled to variance 1 (L2), as 1 / C of
-    scikit-learn.
+    One model a penalty: of the squared coefficients of columns scaled to variance 1 (L2), as 1 / C
+    of scikit-learn. From the largest down, a fit starts where the last one ended.
     """
     scales = [_scale(column) for column in numbers.T]
     bases = [basis(column) for basis, column in zip(scales, numbers.T, strict=True)]
     design = np.hstack([*bases, indicators])
+    del bases
     spread = design.std(axis=0)
     spread[spread == 0] = 1.0
     # Scaled but not shifted: columns keep their zeros, and only the intercept moves.
-    regression = LogisticRegression(C=1 / penalty, solver="lbfgs", max_iter=500, tol=1e-5)
-    regression.fit(design / spread, label.astype(np.int64))
-    coefficients = regression.coef_[0] / spread
-    curves, start = [], 0
-    for basis in scales:
-        part = coefficients[start : start + basis.width]
-        start += basis.width
-        curves.append(Curve(basis.knots, basis(basis.knots) @ part, float(part[-1])))
-    return Additive(float(regression.intercept_[0]), tuple(curves), coefficients[start:])
+    design /= spread
+    regression = LogisticRegression(solver="lbfgs", max_iter=500, tol=1e-5, warm_start=True)
+    models = {}
+    for penalty in sorted(set(penalties), reverse=True):
+        regression.set_params(C=1 / penalty).fit(design, label.astype(np.int64))
+        coefficients = regression.coef_[0] / spread
+        models[penalty] = _additive(float(regression.intercept_[0]), scales, coefficients)
+    return [models[penalty] for penalty in penalties]
 
 
 def contributions(model: Additive, numbers: Floats, indicators: Floats) -> Floats:
@@ -83,6 +86,15 @@ def log_odds(model: Additive, numbers: Floats, indicators: Floats) -> Floats:
     for position in range(shares.shape[1]):
         total += shares[:, position]
     return total
+
+
+def _additive(intercept: float, scales: Sequence[_Scale], coefficients: Floats) -> Additive:
+    curves, start = [], 0
+    for basis in scales:
+        part = coefficients[start : start + basis.width]
+        start += basis.width
+        curves.append(Curve(basis.knots, basis(basis.knots) @ part, float(part[-1])))
+    return Additive(intercept, tuple(curves), coefficients[start:])
 
 
 @dataclass(frozen=True)

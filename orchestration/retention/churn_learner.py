@@ -182,9 +182,9 @@ def _fit_blend(
         policy.patience_trees,
     )
 
-    def fit_curves(part: npt.NDArray[Any], factor: float) -> Additive:
-        penalty = policy.additive_l2 * factor
-        return fit_additive(numbers[part], marks[part], label[part], penalty)
+    def fit_curves(part: npt.NDArray[Any], factors: Sequence[float]) -> list[Additive]:
+        penalties = [policy.additive_l2 * factor for factor in factors]
+        return fit_additive(numbers[part], marks[part], label[part], penalties)
 
     def fit_leaf(
         part: npt.NDArray[Any], trees: int, seed: int, watched: HeldOut | None = None
@@ -206,8 +206,7 @@ def _fit_blend(
     for part in np.unique(fold):
         out, rest = np.flatnonzero(fold == part), np.flatnonzero((fold != part) & is_known)
         judge = out[is_known[out]]
-        for position, factor in enumerate(_PENALTY_FACTORS):
-            curves = fit_curves(rest, factor)
+        for position, curves in enumerate(fit_curves(rest, _PENALTY_FACTORS)):
             curve_scores[out, position] = additive.log_odds(curves, numbers[out], marks[out])
         watched = HeldOut(design[judge], label[judge])
         leaf = fit_leaf(rest, policy.max_trees, policy.seed, watched)
@@ -232,7 +231,7 @@ def _fit_blend(
 
     everything = np.flatnonzero(is_known)
     bags = int(np.clip(-(-policy.bagged_rows // len(everything)), 1, policy.max_bags))
-    curves = fit_curves(everything, _PENALTY_FACTORS[factor_at])
+    [curves] = fit_curves(everything, [_PENALTY_FACTORS[factor_at]])
     centre = np.zeros(len(encoding.columns))
     shares = additive.contributions(curves, numbers[everything], marks[everything]).mean(axis=0)
     np.add.at(centre, _design_columns(encoding), shares)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import StratifiedKFold
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -29,18 +29,19 @@ def folds(
     `groups`: what rows belong to, such as the subscriber of several months; None = each row alone.
     Fewer churners or stayers than folds cannot be shared out: groups then go by their order.
     """
-    if not len(label) or np.unique(label, return_counts=True)[1].min() < count:
-        belongs = np.arange(len(label)) if groups is None else groups
-        order: Integers = np.unique(belongs, return_inverse=True)[1].astype(np.int64)
-        return order % count
-    fold = np.empty(len(label), dtype=np.int64)
-    rows = np.zeros((len(label), 1))
-    is_grouped = groups is not None and len(np.unique(groups)) < len(label)
-    kind = StratifiedGroupKFold if is_grouped else StratifiedKFold
-    parts = kind(count, shuffle=True, random_state=seed)
-    for part, (_, out) in enumerate(parts.split(rows, label, groups if is_grouped else None)):
-        fold[out] = part
-    return fold
+    if groups is None:
+        belongs: Integers = np.arange(len(label), dtype=np.int64)
+    else:
+        belongs = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    # A group is one of churners with one churner in it.
+    has_churner = np.zeros(int(belongs.max(initial=-1)) + 1)
+    np.maximum.at(has_churner, belongs, label)
+    fold = np.arange(len(has_churner), dtype=np.int64) % count
+    if len(label) and np.unique(has_churner, return_counts=True)[1].min() >= count:
+        parts = StratifiedKFold(count, shuffle=True, random_state=seed)
+        for part, (_, out) in enumerate(parts.split(has_churner[:, np.newaxis], has_churner)):
+            fold[out] = part
+    return fold[belongs]
 
 
 def folds_in_time(times: pd.Series, count: int) -> Integers:

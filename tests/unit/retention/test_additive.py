@@ -20,7 +20,8 @@ NUMBERS = np.column_stack([LONG_TAIL, VALLEY])
 
 @pytest.fixture(scope="module")
 def model():
-    return fit_additive(NUMBERS, MARK[:, None], LABEL, 5.0)
+    [model] = fit_additive(NUMBERS, MARK[:, None], LABEL, [5.0])
+    return model
 
 
 def test_curves_find_long_tails_and_valleys(model):
@@ -52,7 +53,15 @@ def test_values_beyond_training_are_as_the_last_ones(model):
     assert shares[0, 0] == shares[1, 0]
 
 
-def test_more_penalty_bends_less():
-    soft = fit_additive(NUMBERS, MARK[:, None], LABEL, 1.0)
-    hard = fit_additive(NUMBERS, MARK[:, None], LABEL, 1000.0)
-    assert np.ptp(hard.curves[1].log_odds) < np.ptp(soft.curves[1].log_odds) / 2
+def test_more_penalty_bends_less_and_models_come_in_the_order_asked_for():
+    soft, hard, middle = fit_additive(NUMBERS, MARK[:, None], LABEL, [1.0, 1000.0, 30.0])
+    bends = [np.ptp(model.curves[1].log_odds) for model in (hard, middle, soft)]
+    assert bends == sorted(bends)
+    assert bends[0] < bends[2] / 2
+
+
+def test_where_a_fit_starts_does_not_matter():
+    [alone] = fit_additive(NUMBERS, MARK[:, None], LABEL, [1.0])
+    last = fit_additive(NUMBERS, MARK[:, None], LABEL, [1000.0, 30.0, 1.0])[-1]
+    total = additive.log_odds(alone, NUMBERS, MARK[:, None])
+    assert additive.log_odds(last, NUMBERS, MARK[:, None]) == pytest.approx(total, abs=2e-3)

@@ -34,6 +34,9 @@ def test_the_months_of_a_subscriber_stay_together():
     label = (np.arange(600) % 11 == 0).astype(float)
     fold = splits.folds(label, 4, 1, groups)
     assert (pd.Series(fold).groupby(groups).nunique() == 1).all()
+    is_churner = pd.Series(label).groupby(groups).max().to_numpy()
+    shares = np.bincount(fold[::3], weights=is_churner)
+    assert shares.max() - shares.min() <= 1
 
 
 def test_folds_in_time_are_times_side_by_side():
