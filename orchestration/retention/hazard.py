@@ -57,12 +57,16 @@ def fit_hazard(
     intervals: int,
     policy: LearnerPolicy,
     groups: npt.NDArray[np.generic] | None = None,
+    shown: Integers | None = None,
 ) -> FittedHazard:
     """Learn from a row a subscriber and as-of date what happened in the intervals after it.
 
     `left_in`: the interval (from 1) in which it left, 0 = in none of those observed. `observed`: how
     many intervals are known to the end, that of leaving included; who was lost sight of counts up to
-    then. `groups`: the subscriber, where one has several rows.
+    then. `groups`: the subscriber, where one has several rows. `shown`: how many intervals are over
+    and final for everybody of the row's date (None = the most that any row has), so that `far` sees
+    rows of one exposure: else newer dates would look safer than older ones, only because less of
+    what follows is known.
     Raises ValueError for a departure in an interval that was not observed.
     """
     if (left_in > observed).any() or (left_in < 0).any():
@@ -76,9 +80,12 @@ def fit_hazard(
     near = learn(observed >= 1, (left_in == 1).astype(np.float64))
     near_scores, far_scores = near.held_out, np.full(len(rows), np.nan)
     far = None
-    is_later = (observed >= 2) & (left_in != 1)
-    later_label = (left_in >= 2).astype(np.float64)
-    leavers = float(later_label.sum())
+    if shown is None:
+        shown = np.full(len(rows), observed.max(initial=0))
+    depth = _depth(left_in, shown, intervals)
+    is_later = (observed >= 2) & (left_in != 1) & (shown >= depth)
+    later_label = ((left_in >= 2) & (left_in <= depth)).astype(np.float64)
+    leavers = float(later_label[is_later].sum())
     if intervals > 1 and min(leavers, float(is_later.sum()) - leavers) >= policy.min_churners:
         fitted = learn(is_later, later_label)
         far = fitted.learner
@@ -122,6 +129,15 @@ def within(log_odds: Floats, intervals: Sequence[int]) -> Floats:
     staying = np.cumprod(1 - churn_learner.probability(log_odds), axis=1)
     chance = 1 - staying[:, [count - 1 for count in intervals]]
     return np.clip(chance, churn_learner.MARGIN, 1 - churn_learner.MARGIN)
+
+
+def _depth(left_in: Integers, shown: Integers, intervals: int) -> int:
+    """Up to which interval `far` looks: where dates that show it tell of the most departures."""
+    departures = [
+        int(((left_in >= 2) & (left_in <= depth) & (shown >= depth)).sum())
+        for depth in range(2, intervals + 1)
+    ]
+    return 2 + max(range(len(departures)), key=lambda at: (departures[at], at), default=0)
 
 
 def _per_interval(log_odds: Floats, intervals: int) -> Floats:

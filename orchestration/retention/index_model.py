@@ -154,8 +154,10 @@ def score(model: IndexModel, rows: pd.DataFrame) -> pd.DataFrame:
 
     Probabilities lie in (0, 1) and never fall from a horizon to the next. A reason is a feature
     that raises this subscriber's near risk above the average subscriber's, by at least the policy's
-    size and from the side of the usual value that its words describe, the largest first; null where
-    there is none, and below `reasons_from`. Features that share their words count once.
+    size and from the side of the usual value that its words describe; null where there is none, and
+    below `reasons_from`. What points to a cause comes first, as it leads to a remedy; then what only
+    shows that somebody is leaving; the largest first in each. Features that share their words count
+    once.
     A row scores the same alone as in any batch. Raises ValueError for a missing column or a
     subscriber that comes twice.
     """
@@ -209,6 +211,7 @@ def _fit(rows: pd.DataFrame, names: Sequence[str], policy: LearnerPolicy) -> haz
         INTERVALS,
         policy,
         rows["subscriber_id"].to_numpy(dtype=object),
+        _shown(rows).to_numpy(dtype=np.int64),
     )
 
 
@@ -240,14 +243,19 @@ def _measured(rows: pd.DataFrame, log_odds: Floats) -> dict[str, dict[str, Any]]
     return result
 
 
-def _date_shows(rows: pd.DataFrame, intervals: int) -> npt.NDArray[np.bool_]:
-    """Rows of as-of dates that show so many intervals of prepaid and of postpaid alike.
+def _shown(rows: pd.DataFrame) -> pd.Series:
+    """How many intervals are final for everybody of a row's as-of date and way of paying.
 
-    Outcomes of the two are final at different times (`payment_mode`, where the rows tell it).
+    Outcomes of prepaid and postpaid are final at different times (`payment_mode`, where the rows
+    tell it).
     """
     alike = ["as_of_date", *(name for name in ("payment_mode",) if name in rows.columns)]
-    longest = rows.groupby(alike, dropna=False)["observed"].transform("max")
-    return (longest.groupby(rows["as_of_date"]).transform("min") >= intervals).to_numpy()
+    return rows.groupby(alike, dropna=False)["observed"].transform("max")
+
+
+def _date_shows(rows: pd.DataFrame, intervals: int) -> npt.NDArray[np.bool_]:
+    """Rows of as-of dates that show so many intervals of prepaid and of postpaid alike."""
+    return (_shown(rows).groupby(rows["as_of_date"]).transform("min") >= intervals).to_numpy()
 
 
 def _time_ordered(
@@ -287,12 +295,13 @@ def known_at(rows: pd.DataFrame, day: pd.Timestamp, observation: Observation) ->
 
 
 def _reasons(model: IndexModel, rows: pd.DataFrame) -> npt.NDArray[np.object_]:
-    """Names of the features that raise each row's risk, largest first; None fills up."""
+    """Names of the features that raise each row's risk, causes first; None fills up."""
     near = model.hazard.near
     shares = churn_learner.contributions(near, rows)
     values = encode(near.encoding, rows)
     position_of = {name: position for position, name in enumerate(near.encoding.columns)}
     groups: dict[str, list[int]] = {}
+    points: dict[str, bool] = {}
     for feature in model.features:
         position = position_of[feature.name]
         value, usual = values[:, position], near.usual[position]
@@ -303,15 +312,18 @@ def _reasons(model: IndexModel, rows: pd.DataFrame) -> npt.NDArray[np.object_]:
             is_true &= value < usual
         shares[~is_true, position] = -np.inf
         groups.setdefault(feature.reason.en, []).append(position)
+        points[feature.reason.en] = points.get(feature.reason.en, False) or bool(feature.cause)
     names = np.asarray(near.encoding.columns, dtype=object)
     best = np.column_stack([shares[:, members].max(axis=1) for members in groups.values()])
     name = np.column_stack(
         [names[members][shares[:, members].argmax(axis=1)] for members in groups.values()]
     )
-    order = np.argsort(-best, axis=1, kind="stable")[:, : len(REASONS)]
-    size = np.take_along_axis(best, order, axis=1)
-    named = np.take_along_axis(name, order, axis=1)
-    named[(size <= 0) | (size < model.min_reason_contribution)] = None
+    is_reason = (best > 0) & (best >= model.min_reason_contribution)
+    name[~is_reason] = None
+    # Place in turn: no reason, a cause before a symptom, the larger before the smaller.
+    is_symptom = ~np.fromiter(points.values(), dtype=np.bool_)
+    order = np.lexsort((-best, np.broadcast_to(is_symptom, best.shape), ~is_reason), axis=1)
+    named = np.take_along_axis(name, order[:, : len(REASONS)], axis=1)
     result = np.full((len(rows), len(REASONS)), None, dtype=object)
     result[:, : named.shape[1]] = named
     return result

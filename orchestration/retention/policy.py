@@ -42,6 +42,8 @@ class FeatureSpec:
 
     `reason_when` says for which side of the usual value the words are true: HIGH, LOW, or EITHER.
     A feature that raises the risk from the other side is never a reason: its words would be false.
+    `cause`: the cause that it points to, and with it the remedy; empty where it only shows that
+    somebody is leaving.
     """
 
     name: str
@@ -50,6 +52,7 @@ class FeatureSpec:
     label: Label
     reason: Label
     reason_when: Literal["HIGH", "LOW", "EITHER"]
+    cause: str = ""
 
 
 @dataclass(frozen=True)
@@ -412,7 +415,7 @@ def _label(row: _Row, name: str, problems: list[str]) -> Label:
 
 
 def _features(table: _Table, problems: list[str]) -> tuple[FeatureSpec, ...]:
-    words = ("label_en", "label_zh", "reason_en", "reason_zh", "reason_when")
+    words = ("label_en", "label_zh", "reason_en", "reason_zh", "reason_when", "cause")
     if not table.header or table.lacks(("feature", "family", "unit", *words), problems):
         return ()
     features: dict[str, FeatureSpec] = {}
@@ -429,6 +432,7 @@ def _features(table: _Table, problems: list[str]) -> tuple[FeatureSpec, ...]:
             label=_label(row, "label", problems),
             reason=_label(row, "reason", problems),
             reason_when=cast(Any, side),
+            cause=row.values["cause"],
         )
     return tuple(features.values())
 

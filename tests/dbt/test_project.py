@@ -95,13 +95,17 @@ def test_seed_of_features_and_tables_hold_the_same_columns(manifest: Mapping[str
     }
 
 
-def test_features_have_words_for_staff_in_both_languages() -> None:
+def test_features_have_words_for_staff_in_both_languages_and_known_causes() -> None:
+    causes = {
+        row["cause"] for row in rows("../codes/cause_codes.csv") if row["remedy_en"] != "None"
+    }
     for row in rows("churn_model_features.csv"):
         assert row["family"] in {"CUSTOMER", "SERVICE", "CONSUMPTION"}, row
         assert HANZI.search(row["reason_zh"]), row
         assert HANZI.search(row["label_zh"]), row
         assert row["reason_en"], row
         assert row["label_en"], row
+        assert row["cause"] in causes | {""}, row
 
 
 def test_the_definition_of_churn_is_the_agreed_one() -> None:

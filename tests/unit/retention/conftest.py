@@ -15,14 +15,14 @@ from orchestration.retention.policy import LearnerPolicy, Policy, load_policy
 
 SEEDS = Path(__file__).resolve().parents[3] / "dbt_project" / "seeds"
 FEATURES = """\
-feature,family,unit,label_en,label_zh,reason_en,reason_zh,reason_when
-usage_ratio,CONSUMPTION,1,Usage ratio,用量比,Uses less than usual,用量低于平时,LOW
-complaints_90d,SERVICE,complaints,Complaints in 90 days,90天投诉数,Complained,有投诉,HIGH
-is_contract_ending,CUSTOMER,boolean,Contract ends soon,合约将到期,Contract ends,合约到期,HIGH
-topups_30d,CONSUMPTION,count,Top-ups,充值次数,Topped up seldom,充值少,LOW
-competitor_contacts_30d,SERVICE,contacts,Contacts,接触,Spoke to a competitor,联系竞争对手,HIGH
-poor_coverage_minutes_30d,SERVICE,minutes,Poor coverage,弱覆盖,In poor coverage,弱覆盖,HIGH
-allowance_used_ratio,CONSUMPTION,1,Allowance used,套餐使用率,Plan does not fit,套餐不匹配,EITHER
+feature,family,unit,label_en,label_zh,reason_en,reason_zh,reason_when,cause
+usage_ratio,CONSUMPTION,1,Usage ratio,用量比,Uses less than usual,用量低于平时,LOW,
+complaints_90d,SERVICE,complaints,Complaints in 90 days,90天投诉数,Complained,有投诉,HIGH,
+is_contract_ending,CUSTOMER,boolean,Contract ends soon,合约将到期,Contract ends,合约到期,HIGH,CONTRACT_END
+topups_30d,CONSUMPTION,count,Top-ups,充值次数,Topped up seldom,充值少,LOW,
+competitor_contacts_30d,SERVICE,contacts,Contacts,接触,Spoke to a competitor,联系竞争对手,HIGH,COMPETITOR_OFFER
+poor_coverage_minutes_30d,SERVICE,minutes,Poor coverage,弱覆盖,In poor coverage,弱覆盖,HIGH,COVERAGE
+allowance_used_ratio,CONSUMPTION,1,Allowance used,套餐使用率,Plan does not fit,套餐不匹配,EITHER,PLAN_MISFIT
 """
 
 

@@ -66,6 +66,23 @@ def test_who_was_lost_sight_of_counts_until_then(settings):
     assert chance.mean() == pytest.approx((LEFT_IN[TEST] > 0).mean(), abs=0.03)
 
 
+def test_o16_newer_dates_that_show_less_do_not_look_safer(settings):
+    """A column tells the date apart and nothing else: what it tells is no risk."""
+    is_new = np.arange(4000) % 2 == 1
+    shown = np.where(is_new, 2, INTERVALS)
+    left_in = np.where(LEFT_IN[TRAIN] <= shown, LEFT_IN[TRAIN], 0)
+    rows = ROWS[TRAIN].assign(date=is_new.astype(float))
+    some = hazard.fit_hazard(
+        rows, list(rows), left_in, shown, INTERVALS, settings, shown=shown
+    ).hazard
+    test = ROWS[TEST].assign(date=1.0)
+    chance = hazard.within(hazard.log_odds(some, test), [6])[:, 0]
+    assert chance.mean() == pytest.approx((LEFT_IN[TEST] > 0).mean(), abs=0.03)
+    # Looked at up to the second interval only, where that is what most departures are known of.
+    assert hazard._depth(left_in, np.full(4000, 2), INTERVALS) == 2
+    assert hazard._depth(left_in, shown, INTERVALS) == INTERVALS
+
+
 def test_beyond_what_was_observed_the_last_hazard_goes_on(settings):
     left_in = np.where(LEFT_IN[TRAIN] <= 2, LEFT_IN[TRAIN], 0)
     short = hazard.fit_hazard(

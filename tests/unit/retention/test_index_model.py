@@ -144,6 +144,25 @@ def test_o18_words_that_speak_of_the_other_side_are_silent(rows, policy, setting
     assert says.mean() < 0.02
 
 
+def test_o18_what_points_to_a_cause_comes_before_symptoms(model, fresh):
+    scored = score(replace(model, reasons_from=0.0), fresh)[list(REASONS)]
+    causes = {feature.name for feature in model.features if feature.cause}
+    points = scored.isin(causes)
+    is_named = scored.notna()
+    assert points["reason_1"].any()
+    for first, second in zip(REASONS, REASONS[1:], strict=False):
+        assert (points[first] | ~points[second]).all()
+        assert (is_named[first] | ~is_named[second]).all()
+    # Without causes the largest comes first, and the same features are named.
+    plain = tuple(replace(feature, cause="") for feature in model.features)
+    largest = score(replace(model, features=plain, reasons_from=0.0), fresh)[list(REASONS)]
+    few = is_named.sum(axis=1) < len(REASONS)
+    assert few.any()
+    for row in few[few].index:
+        assert set(scored.loc[row].dropna()) == set(largest.loc[row].dropna())
+    assert (largest["reason_1"] != scored["reason_1"]).any()
+
+
 def test_features_with_the_same_words_count_once(model, fresh):
     words = model.features[0].reason
     features = tuple(

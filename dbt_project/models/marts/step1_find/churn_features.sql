@@ -164,7 +164,23 @@ select
     case when population.payment_mode = 'PREPAID' then spending.topups_90d end as topups_90d,
     case
         when population.payment_mode = 'PREPAID' then 3 * spending.topup_cny_30d / nullif(spending.topup_cny_90d, 0)
-    end as topup_ratio
+    end as topup_ratio,
+
+    -- what points to a cause
+    cast(plan.plan_mismatch_months as double) as plan_mismatch_months,
+    cast(care.plan_queries_90d as double) as plan_queries_90d,
+    cast(care.bill_queries_90d as double) as bill_queries_90d,
+    cast(care.billing_complaints_90d as double) as billing_complaints_90d,
+    cast(care.unauthorised_order_complaints_12m as double) as unauthorised_order_complaints_12m,
+    cast(care.attitude_complaints_12m as double) as attitude_complaints_12m,
+    cast(network.network_complaints_90d as double) as network_complaints_90d,
+    cast(network.fault_contacts_90d as double) as fault_contacts_90d,
+    cast(network.slow_data_share_30d as double) as slow_data_share_30d,
+    cast(rivals.competitor_mentions_180d as double) as competitor_mentions_180d,
+    rivals.is_forwarded_to_competitor,
+    cast(device.device_generation_gap as double) as device_generation_gap,
+    cast(loyalty.vas_cancelled_90d as double) as vas_cancelled_90d,
+    cast(circle.circle_churned_members_90d as double) as circle_churned_members_90d
 from population
 cross join parameters
 left join usage on population.subscriber_id = usage.subscriber_id
@@ -175,3 +191,17 @@ left join service on population.subscriber_id = service.subscriber_id
 left join suspensions on population.subscriber_id = suspensions.subscriber_id
 left join contracts on population.subscriber_id = contracts.subscriber_id
 left join devices on coalesce(usage.tac, months.tac) = devices.tac
+left join {{ ref('indicators_plan_fit') }} as plan
+    on population.subscriber_id = plan.subscriber_id and plan.as_of_date = {{ as_of() }}
+left join {{ ref('indicators_service_complaints') }} as care
+    on population.subscriber_id = care.subscriber_id and care.as_of_date = {{ as_of() }}
+left join {{ ref('indicators_network_quality') }} as network
+    on population.subscriber_id = network.subscriber_id and network.as_of_date = {{ as_of() }}
+left join {{ ref('indicators_competition') }} as rivals
+    on population.subscriber_id = rivals.subscriber_id and rivals.as_of_date = {{ as_of() }}
+left join {{ ref('indicators_device') }} as device
+    on population.subscriber_id = device.subscriber_id and device.as_of_date = {{ as_of() }}
+left join {{ ref('indicators_lifecycle_loyalty') }} as loyalty
+    on population.subscriber_id = loyalty.subscriber_id and loyalty.as_of_date = {{ as_of() }}
+left join {{ ref('indicators_social_circle') }} as circle
+    on population.subscriber_id = circle.subscriber_id and circle.as_of_date = {{ as_of() }}
