@@ -27,7 +27,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from orchestration.retention import measures
+from orchestration.retention import measures  # noqa: E402
 
 SEEDS = ROOT / "dbt_project" / "seeds"
 HORIZONS = {"near": 30, "mid": 90, "far": 180}  # days

@@ -72,20 +72,25 @@ def contributions(model: Additive, numbers: Floats, indicators: Floats) -> Float
     """rows x (numeric columns + indicators): what each adds to the log-odds."""
     shares = np.empty((len(numbers), numbers.shape[1] + indicators.shape[1]))
     for position, curve in enumerate(model.curves):
-        column = numbers[:, position]
-        value = np.interp(column, curve.knots, curve.log_odds)
-        shares[:, position] = np.where(np.isnan(column), curve.unknown, value)
+        shares[:, position] = _along(curve, numbers[:, position])
     shares[:, numbers.shape[1] :] = indicators * model.weights
     return shares
 
 
 def log_odds(model: Additive, numbers: Floats, indicators: Floats) -> Floats:
     """Column by column: a matrix product would round differently by the number of rows."""
-    shares = contributions(model, numbers, indicators)
     total = np.full(len(numbers), model.intercept)
-    for position in range(shares.shape[1]):
-        total += shares[:, position]
+    for position, curve in enumerate(model.curves):
+        total += _along(curve, numbers[:, position])
+    for position, weight in enumerate(model.weights):
+        total += indicators[:, position] * weight
     return total
+
+
+def _along(curve: Curve, column: Floats) -> Floats:
+    value = np.interp(column, curve.knots, curve.log_odds)
+    value[np.isnan(value)] = curve.unknown
+    return value
 
 
 def _additive(intercept: float, scales: Sequence[_Scale], coefficients: Floats) -> Additive:

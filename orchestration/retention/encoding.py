@@ -132,7 +132,10 @@ def _numbers(values: pd.Series) -> Floats | None:
 
 
 def _plain(values: pd.Series) -> Floats:
-    numbers = values.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
+    if values.dtype == np.float64:
+        numbers = values.to_numpy()
+    else:
+        numbers = values.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 

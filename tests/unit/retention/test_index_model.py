@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -150,7 +151,7 @@ def test_o18_what_points_to_a_cause_comes_before_symptoms(model, fresh):
     points = scored.isin(causes)
     is_named = scored.notna()
     assert points["reason_1"].any()
-    for first, second in zip(REASONS, REASONS[1:], strict=False):
+    for first, second in pairwise(REASONS):
         assert (points[first] | ~points[second]).all()
         assert (is_named[first] | ~is_named[second]).all()
     # Without causes the largest comes first, and the same features are named.
